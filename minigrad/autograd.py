@@ -1,0 +1,525 @@
+"""From `loss.backward()` to the gradients: the recorded graph and the one sweep over it.
+
+With this file one can run a graph backwards (`backward`, `grad`), decide what is recorded (`no_grad`, `enable_grad`),
+watch gradients pass (`register_hook`, `retain_grad`) and find where a NaN began (`detect_anomaly`).
+
+The chain rule, as the sweep applies it. Every node was made after the nodes it reads from, so newest first is an order
+in which the gradient g of a node's result is complete before the node is visited. Visiting it means: for each input,
+call the rule of that input with g, sum the answer back to the input's shape where broadcasting had spread it, and add
+it to what the input has collected. What arrives at a leaf is its gradient.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, TypeVar
+
+import numpy as np
+
+from . import memory
+from .tensor import Tensor, label, wrap
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+# ---- what is recorded -----------------------------------------------------------------------------------------------
+
+
+class Mode:
+    """What one thread records: whether it does, inside which modules, and who looks on."""
+
+    __slots__ = ("recording", "scope", "observer")
+
+    def __init__(self) -> None:
+        self.recording = True
+        self.scope: Any = None  # the innermost running module, as nn.Module pushes it
+        self.observer: Callable[..., None] | None = None  # called with (op name, inputs, result) after every operation
+
+
+class _PerThread(threading.local):
+    def __init__(self) -> None:
+        self.mode = Mode()
+
+
+thread = _PerThread()
+
+
+class set_grad_enabled:
+    """Record operations, or not, inside a `with` block or a decorated function of this thread.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> with set_grad_enabled(False):
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.recording = mode
+        self.before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.before.append(thread.mode.recording)
+        thread.mode.recording = self.recording
+
+    def __exit__(self, *_: object) -> None:
+        thread.mode.recording = self.before.pop()
+
+    def __call__(self, function: F) -> F:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with set_grad_enabled(self.recording):
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]  # the same signature as `function`
+
+
+class no_grad(set_grad_enabled):
+    """Record nothing: results have no history and no gradient. A `with` block or a decorator, per thread."""
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        instance = super().__new__(cls)
+        instance.__init__()  # type: ignore[misc]  # so that `@no_grad` works without parentheses
+        return instance if function is None else instance(function)
+
+    def __init__(self, function: None = None) -> None:
+        super().__init__(False)
+
+
+class enable_grad(no_grad):
+    """Record again inside a `no_grad` block. A `with` block or a decorator, per thread."""
+
+    def __init__(self, function: None = None) -> None:
+        set_grad_enabled.__init__(self, True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether this thread records operations now."""
+    return thread.mode.recording
+
+
+# ---- the graph ------------------------------------------------------------------------------------------------------
+
+
+class Node:
+    """One recorded operation: which one, the values its rules need, and where its inputs came from.
+
+    `saved` holds the call's argument values by position, without those that no needed rule names, then the result if
+    one names it. `inputs` holds, for each argument that gets a gradient, the node that made it or the leaf itself.
+    Nodes point only backwards, so a graph has no cycles and is freed as soon as nothing needs it.
+    """
+
+    __slots__ = ("plan", "saved", "inputs", "shape", "dtype", "tick", "scope", "hooks", "prints", "__weakref__")
+
+    def __init__(self, plan: Any, saved: Any, inputs: list[Any], out: np.ndarray, scope: Any) -> None:
+        self.plan = plan
+        self.saved = saved
+        self.inputs = inputs
+        self.shape = out.shape
+        self.dtype = out.dtype
+        self.tick = memory.tick()
+        self.scope = scope
+        self.hooks: list[Callable[[Tensor], Tensor | None]] | None = None
+        self.prints = memory.fingerprint(saved) if memory.lent else None
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.plan.op.name
+
+    def __repr__(self) -> str:
+        return f"<{self.name} -> {self.dtype} {self.shape}>"
+
+    def saved_as_tensors(self) -> list[Any]:
+        """The saved values with their history, for rules that are themselves to be recorded."""
+        saved = [wrap(v) if isinstance(v, np.ndarray) else v for v in self.saved]
+        for target, position in zip(self.inputs, self.plan.positions, strict=True):
+            if isinstance(self.saved[position], np.ndarray):
+                saved[position] = _with_history(self.saved[position], target)
+        if self.plan.keeps_out:
+            saved[self.plan.out_position] = wrap(self.saved[self.plan.out_position], self)
+        return saved
+
+    def check_unchanged(self) -> None:
+        """Raise if a saved value was overwritten after this node was made."""
+        for position, value in enumerate(self.saved):
+            by = memory.change_since(value, self.tick)
+            if by is None and self.prints and position in self.prints:
+                by = self.prints[position] != memory.fingerprint(self.saved).get(position) and "NumPy code"
+            if by:
+                raise RuntimeError(
+                    f"backward through {self.name}: the gradient needs {self._what(position)}, but that value was "
+                    f"changed in place by {by} after {self.name} had used it. Change a copy (x.clone()), or write "
+                    f"x = x + v instead of x += v"
+                )
+
+    def _what(self, position: int) -> str:
+        shape = self.saved[position].shape
+        if self.plan.keeps_out and position == self.plan.out_position:
+            return f"its own result {shape}"
+        leaf = dict(zip(self.plan.positions, self.inputs, strict=True)).get(position)
+        named = f" ({label(leaf)})" if isinstance(leaf, Tensor) and leaf.name else ""
+        return f"its argument {self.plan.op.argument_name(position)!r}{named} {shape}"
+
+
+class Freed:
+    """What stands in `Node.saved` once a backward pass has used the saved values up."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+
+_newest_first = attrgetter("tick")
+
+
+def ancestors(roots: Iterable[Any]) -> list[Node]:
+    """Every node that the `roots` were computed from (and themselves), newest first, each once."""
+    found = {root for root in roots if type(root) is Node}
+    stack = list(found)
+    while stack:
+        for target in stack.pop().inputs:
+            if type(target) is Node and target not in found:
+                found.add(target)
+                stack.append(target)
+    return sorted(found, key=_newest_first, reverse=True)
+
+
+# ---- the sweep ------------------------------------------------------------------------------------------------------
+
+
+def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record: bool) -> dict[Any, Any]:
+    """Carry `gradients` (of nodes or leaves) back through the graph; return those that arrive at the `wanted`.
+
+    `wanted` None means every leaf. Gradients are arrays, or, if the sweep is itself to be recorded, tensors. A rule
+    sees only arrays or only tensors. Without `keep`, each node's saved values are freed as soon as they are used.
+    """
+    order = ancestors(gradients)
+    useful = None if wanted is None else _leading_to(wanted, order)
+    arrived: dict[Any, Any] = {}
+    owned: set[Any] = set()  # targets whose gradient is an array made here, free to be added to in place
+    masked: set[Any] = set()  # targets of which some entries were never used, as in the branch `where` did not take
+    freed = None if keep else Freed(memory.caller())
+    observer = thread.mode.observer
+
+    for node in order:
+        g = gradients.pop(node, None)
+        if g is None:
+            continue
+        if node.hooks is not None:
+            g = _run_hooks(node.hooks, g, record)
+        if wanted is not None:
+            if node in wanted:
+                arrived[node] = g
+            if node not in useful:  # type: ignore[operator]  # a set whenever `wanted` is one
+                continue
+        plan, saved = node.plan, node.saved
+        if type(saved) is Freed:
+            raise RuntimeError(
+                f"backward through {node.name}: this part of the graph was freed by the backward pass at "
+                f"{saved.where}; call that one with retain_graph=True to go through it again"
+            )
+        if memory.Clock.latest > node.tick or node.prints:
+            node.check_unchanged()
+        if record:
+            saved = node.saved_as_tensors()
+        results = None if plan.joint is None else plan.joint(g, saved, record)
+
+        for i, target in enumerate(node.inputs):
+            if useful is not None and target not in useful and target not in wanted:  # type: ignore[operator]
+                continue
+            shape = target.shape
+            if results is None:
+                rule, places = plan.rules[i]
+                if len(places) == 1 and places[0] is not None:  # the usual case, without building a list
+                    gradient = rule(g, saved[places[0]])
+                else:
+                    gradient = rule(g, *[shape if place is None else saved[place] for place in places])
+            else:
+                gradient = results[i]
+            # What every rule may leave to the sweep: shape, dtype, unused entries, ownership.
+            if gradient.shape != shape:
+                gradient = sum_to(gradient, shape, node, i)
+            if gradient.dtype is not target.dtype:
+                gradient = gradient.astype(target.dtype)
+            if plan.op.selects or (masked and node in masked):
+                masked.add(target)
+                if plan.op.elementwise and gradient.shape == g.shape:
+                    gradient = np.where(g == 0, 0, gradient)
+            if observer is not None:
+                observer(f"the backward pass of {node.name}", (g, *node.saved), gradient)
+            if target not in gradients:
+                gradients[target] = gradient
+                if type(target) is not Node and _is_new(gradient, g, saved):
+                    owned.add(target)
+            elif target in owned:
+                gradients[target] += gradient
+            else:
+                gradients[target] = gradients[target] + gradient
+                if not record:
+                    owned.add(target)
+        if freed is not None:
+            node.saved = freed
+
+    leaves = gradients if wanted is None else {leaf: g for leaf, g in gradients.items() if leaf in wanted}
+    for leaf, g in leaves.items():
+        if leaf.hooks is not None:
+            g = _run_hooks(leaf.hooks, g, record)
+        arrived[leaf] = g if leaf in owned or record else np.array(g)
+    return arrived
+
+
+def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
+    """Undo broadcasting: sum `gradient` over the dimensions along which an input of `shape` had been spread."""
+    extra = gradient.ndim - len(shape)
+    spread = [extra + d for d, n in enumerate(shape) if n == 1 and extra >= 0 and gradient.shape[extra + d] != 1]
+    if gradient.shape[max(extra, 0) :] != shape and not spread or extra < 0:
+        position = node.plan.positions[i]
+        raise ValueError(
+            f"backward through {node.name}: the rule for argument {node.plan.op.argument_name(position)!r} of shape "
+            f"{shape} returned a gradient of shape {gradient.shape}"
+        )
+    return gradient.sum(axis=(*range(extra), *spread)).reshape(shape)
+
+
+def _is_new(gradient: Any, g: Any, saved: Any) -> bool:
+    """Whether `gradient` is an array that its rule made, not one that somebody else may still read."""
+    return gradient is not g and getattr(gradient, "base", gradient) is None and not any(gradient is v for v in saved)
+
+
+def _leading_to(wanted: set[Any], order: Sequence[Node]) -> set[Any]:
+    """The nodes through which gradients reach the `wanted`."""
+    useful: set[Any] = set()
+    for node in reversed(order):
+        if any(target in useful or target in wanted for target in node.inputs):
+            useful.add(node)
+    return useful
+
+
+def _with_history(array: np.ndarray, target: Any) -> Tensor:
+    """A tensor of the saved `array` whose gradient flows to `target`, the node or leaf it was read from."""
+    if type(target) is Node:
+        return wrap(array, target)
+    if target.array is not array:
+        raise RuntimeError(
+            f"create_graph=True: the data of leaf {label(target)} was replaced after it was used; "
+            f"differentiate before assigning to .data"
+        )
+    return target
+
+
+def _run_hooks(hooks: list[Callable[[Tensor], Tensor | None]], g: Any, record: bool) -> Any:
+    for hook in tuple(hooks):
+        answer = hook(g if record else wrap(np.asarray(g)))
+        if answer is not None:
+            g = answer if record else answer.array
+    return g
+
+
+# ---- the two ways to ask for gradients ------------------------------------------------------------------------------
+
+
+def backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Add to `x.grad` of every leaf `x` (or of `inputs`) the gradient of this tensor.
+
+    `gradient` weighs the elements of this tensor (needed unless it has exactly one). The graph is freed as it is
+    used, unless `retain_graph`; with `create_graph` the gradients have a history and can be differentiated again.
+
+    **Raises** `RuntimeError` if this tensor has no history, has several elements and no `gradient` is given, if the
+    graph was freed by an earlier pass, or if a value that a rule needs was changed in place.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    wanted = None if inputs is None else {_target(x) for x in ([inputs] if isinstance(inputs, Tensor) else inputs)}
+    start = _start([self], [gradient], "backward()")
+    for leaf, g in _run(start, wanted, retain_graph, create_graph).items():
+        accumulate(leaf, g)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `outputs` with respect to `inputs`, which may be inside the graph; no `.grad` is touched.
+
+    **Raises** `RuntimeError` if the outputs do not depend on an input, unless `allow_unused` (its gradient is then
+    None) or `materialize_grads` (zeros).
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> (dy,) = grad(x ** 3, x, create_graph=True)
+    >>> (d2y,) = grad(dy, x)
+    >>> dy.item(), d2y.item()
+    (27.0, 18.0)
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    weights = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs] * len(outputs)
+    if len(weights) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs but {len(weights)} grad_outputs")
+    for i, x in enumerate(inputs):
+        if not x.requires_grad:
+            raise RuntimeError(f"grad: input {i}, {label(x)}, does not require grad; call x.requires_grad_() first")
+    found = _run(_start(outputs, weights, "grad()"), {_target(x) for x in inputs}, retain_graph, create_graph)
+
+    answers: list[Tensor | None] = []
+    for i, x in enumerate(inputs):
+        g = found.get(_target(x))
+        if g is None and materialize_grads:
+            g = np.zeros_like(x.array)
+        elif g is None and not allow_unused:
+            raise RuntimeError(
+                f"grad: the outputs do not depend on input {i}, {label(x)}; pass allow_unused=True to get None for it"
+            )
+        answers.append(g if g is None or isinstance(g, Tensor) else wrap(np.array(g)))
+    return tuple(answers)
+
+
+def accumulate(leaf: Any, g: Any) -> None:
+    """Add the gradient `g` to `leaf.grad`."""
+    if type(leaf) is Node:
+        raise RuntimeError(f"backward(inputs=): the result of {leaf.name} is not a leaf; use minigrad.grad for it")
+    if leaf._grad is None:
+        leaf._grad = g if isinstance(g, Tensor) else wrap(g)
+    elif isinstance(g, Tensor) or leaf._grad._requires_grad:
+        leaf._grad = leaf._grad + g
+    else:
+        leaf._grad.array += g
+        memory.touch(leaf._grad.array, "backward()")
+
+
+def _target(x: Tensor) -> Any:
+    return x if x.node is None else x.node
+
+
+def _start(outputs: Sequence[Tensor], weights: Sequence[Any], who: str) -> dict[Any, Any]:
+    """The gradient with which each output enters the sweep."""
+    start: dict[Any, Any] = {}
+    for output, weight in zip(outputs, weights, strict=True):
+        if not output.requires_grad:
+            raise RuntimeError(
+                f"{who}: {label(output)} does not require grad: it was computed from leaves without requires_grad, "
+                f"under no_grad, or after detach()"
+            )
+        if weight is None:
+            if output.array.size != 1:
+                raise RuntimeError(
+                    f"{who}: only one number has a gradient without more being said, and this is {label(output)}; "
+                    f"reduce it, as in loss.sum(), or pass the weights of its elements as gradient="
+                )
+            weight = wrap(np.ones_like(output.array))
+        elif not isinstance(weight, Tensor):
+            weight = Tensor(weight, dtype=output.dtype)
+        if weight.shape != output.shape:
+            raise ValueError(f"{who}: the gradient has shape {weight.shape}, but the output has {output.shape}")
+        if weight.dtype != output.dtype:
+            weight = weight.to(output.dtype)
+        target = _target(output)
+        start[target] = start[target] + weight if target in start else weight
+    return start
+
+
+def _run(
+    start: dict[Any, Any], wanted: set[Any] | None, retain_graph: bool | None, create_graph: bool
+) -> dict[Any, Any]:
+    keep = create_graph if retain_graph is None else retain_graph
+    if not create_graph:
+        start = {target: weight.array for target, weight in start.items()}
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+        return sweep(start, wanted, keep, create_graph)
+
+
+# ---- watching gradients ---------------------------------------------------------------------------------------------
+
+
+class Handle:
+    """What `register_hook` returns: `remove()` takes the hook away again."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self.hooks, self.hook = hooks, hook
+
+    def remove(self) -> None:
+        """Take the hook away; doing so twice does nothing."""
+        if self.hook in self.hooks:
+            self.hooks.remove(self.hook)
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+    """Call `hook(gradient)` when this tensor's gradient is complete; a tensor it returns takes the gradient's place.
+
+    **Raises** `RuntimeError` if the tensor does not require grad.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> handle = x.register_hook(lambda g: 10 * g)
+    >>> x.sum().backward()
+    >>> x.grad
+    tensor([10., 10.])
+    """
+    if not self.requires_grad:
+        raise RuntimeError(f"register_hook: {label(self)} does not require grad, so no gradient will come by")
+    place = _target(self)
+    if place.hooks is None:
+        place.hooks = []
+    place.hooks.append(hook)
+    return Handle(place.hooks, hook)
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keep the gradient of this tensor in its `.grad` although it is not a leaf."""
+    if self.node is None:
+        return
+    tensor = weakref.ref(self)
+
+    def keep(g: Tensor) -> None:
+        if (t := tensor()) is not None:
+            t._grad = g.clone() if t._grad is None else t._grad + g
+
+    self.register_hook(keep)
+
+
+class detect_anomaly:
+    """Raise at the first operation, forward or backward, that makes a NaN out of inputs without one.
+
+    >>> x = Tensor([-1.0], requires_grad=True)
+    >>> with detect_anomaly(), np.errstate(invalid="ignore"):
+    ...     y = x.sqrt()
+    Traceback (most recent call last):
+        ...
+    FloatingPointError: sqrt made the first NaN: result float32 (1,) has 1 NaN in 1; inputs: (1,) in [-1, -1]
+    """
+
+    def __enter__(self) -> None:
+        self.before, thread.mode.observer = thread.mode.observer, self.look
+
+    def __exit__(self, *_: object) -> None:
+        thread.mode.observer = self.before
+
+    @staticmethod
+    def look(name: str, inputs: Sequence[Any], result: Any) -> None:
+        """Raise if `result` has a NaN and no input has."""
+        arrays = [np.asarray(getattr(x, "array", x)) for x in inputs if hasattr(x, "shape")]
+        result = getattr(result, "array", result)
+        bad = np.isnan(result).sum() if np.asarray(result).dtype.kind == "f" else 0
+        floats = [a for a in arrays if a.dtype.kind == "f"]
+        if bad and not any(np.isnan(a).any() for a in floats):
+            ranges = ", ".join(f"{a.shape} in [{a.min():.4g}, {a.max():.4g}]" for a in floats if a.size)
+            raise FloatingPointError(
+                f"{name} made the first NaN: result {result.dtype} {result.shape} has {bad} NaN in {result.size}; "
+                f"inputs: {ranges}"
+            )

@@ -1,0 +1,51 @@
+"""Which number type a result has.
+
+With this file one can name dtypes as PyTorch does (`minigrad.float32`), set the default one, and see the one
+rule by which every operation's result gets its type:
+
+    A result is floating point in the widest float type among its inputs. Arrays count before 0-d arrays,
+    and plain Python or NumPy scalars never count, so that `x * 2.0` and `x * np.sqrt(3)` keep `x.dtype`.
+    If no input is floating point, the result is in the default dtype.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+float16 = half = np.dtype("float16")
+float32 = float = np.dtype("float32")
+float64 = double = np.dtype("float64")
+int8 = np.dtype("int8")
+int16 = short = np.dtype("int16")
+int32 = int = np.dtype("int32")
+int64 = long = np.dtype("int64")
+uint8 = np.dtype("uint8")
+bool = np.dtype("bool")
+
+_default = float32
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The floating-point type of new tensors made from Python numbers (float32 unless it was set)."""
+    return _default
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Set the floating-point type of new tensors made from Python numbers.
+
+    **Raises** `TypeError` if `dtype` is not a floating-point type.
+    """
+    global _default
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"set_default_dtype: a floating-point type is needed (float32, float64), not {dtype}")
+    _default = dtype
+
+
+def settle(out: np.ndarray, values: Any) -> np.ndarray:
+    """`out`, computed by NumPy as float64 from `values`, in the type that the rule of this file gives it."""
+    arrays = [v for v in values if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+    counting = [a.dtype for a in arrays if a.ndim] or [a.dtype for a in arrays] or [_default]
+    return out.astype(max(counting, key=lambda dtype: dtype.itemsize), copy=False)

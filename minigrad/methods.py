@@ -1,0 +1,326 @@
+"""The operators and methods of `Tensor`: which operation each of them is.
+
+`x + y` is `add`, `x @ y` is `matmul`, `x.sum(1)` is `sum(x, 1)`; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import autograd, dtypes, inplace
+from .op import op
+from .ops import elementwise, fused, index, linalg, reduce, shape, window
+from .tensor import Tensor, as_array, wrap
+
+# ---- conversion -----------------------------------------------------------------------------------------------------
+
+to_dtype = op(lambda x, dtype: x.astype(dtype), "to", x=lambda g: g)  # the sweep casts the gradient back
+
+
+def to(self: Tensor, *targets: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+    """This tensor in another dtype (that of a tensor, if one is given); the device "cpu" is where it always is.
+
+    **Raises** `ValueError` for any other device.
+    """
+    for target in targets:
+        if isinstance(target, Tensor):
+            dtype = target.dtype
+        elif target == "cpu" or getattr(target, "type", None) == "cpu":
+            continue
+        elif isinstance(target, str) and target.split(":")[0] in ("cuda", "mps", "xpu", "meta"):
+            raise ValueError(f"to: there is no device {target!r}; minigrad computes with NumPy, on the cpu")
+        elif target is not None:
+            dtype = target
+    if device is not None:
+        return to(self, device, dtype=dtype, copy=copy)
+    if dtype is None or np.dtype(dtype) == self.dtype:
+        return self.clone() if copy else self
+    return to_dtype(self, np.dtype(dtype))
+
+
+def _in(dtype: Any) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        return to(self, dtype)
+
+    method.__doc__ = f"This tensor in dtype {dtype}."
+    return method
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor in the dtype of `other`."""
+    return to(self, other.dtype)
+
+
+def contiguous(self: Tensor) -> Tensor:
+    """This tensor, with its values in memory row by row (a copy if they are not)."""
+    return self if self.array.flags.c_contiguous else self.clone()
+
+
+# ---- sizes given one by one or together -----------------------------------------------------------------------------
+
+
+def _together(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+
+
+def _gathering(function: Callable[..., Any], keyword: str) -> Callable[..., Any]:
+    """`function(x, sizes)` as a method that also takes the sizes one by one: x.reshape(2, 3), x.reshape((2, 3))."""
+
+    def method(self: Tensor, *sizes: Any, **named: Any) -> Tensor:
+        if keyword in named:
+            sizes = (named.pop(keyword),)
+        return function(self, _together(sizes), **named)
+
+    method.__name__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
+
+
+reshape = _gathering(shape.reshape, "shape")
+permute = _gathering(shape.permute, "dims")
+expand = _gathering(shape.expand, "size")
+repeat = _gathering(shape.repeat, "repeats")
+flip = _gathering(shape.flip, "dims")
+
+
+def view(self: Tensor, *sizes: Any) -> Tensor:
+    """This tensor's memory in another shape; with a dtype instead of sizes, `to(dtype)`.
+
+    **Raises** `RuntimeError` if this tensor is itself a view whose entries do not lie in the order asked for.
+    """
+    if len(sizes) == 1 and isinstance(sizes[0], np.dtype):
+        return to(self, sizes[0])
+    result = reshape(self, *sizes)
+    if self.base is not None and result.base is None and result.array.size:
+        raise RuntimeError(
+            f"view: the entries of a tensor of shape {self.shape} and strides {self.array.strides} do not lie in the "
+            f"order that shape {result.shape} needs; use x.reshape(…), which copies, or x.contiguous() first"
+        )
+    return result
+
+
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor spread to the shape of `other`."""
+    return shape.expand(self, other.shape)
+
+
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor's memory in the shape of `other`."""
+    return view(self, other.shape)
+
+
+def _new(fill: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
+    def method(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+        return wrap(fill(_together(size), dtype or self.dtype)).requires_grad_(requires_grad)
+
+    return method
+
+
+def new_tensor(self: Tensor, data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor of `data` in this one's dtype."""
+    return wrap(as_array(data, dtype or self.dtype)).requires_grad_(requires_grad)
+
+
+def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None) -> Tensor:
+    """A new tensor of the given size filled with one number, in this one's dtype."""
+    return wrap(np.full(size, fill_value, dtype or self.dtype))
+
+
+# ---- arithmetic with PyTorch's extra words --------------------------------------------------------------------------
+
+
+def add(a: Any, b: Any, *, alpha: float = 1) -> Any:
+    """a + alpha · b."""
+    return elementwise.add(a, b if alpha == 1 else elementwise.mul(b, alpha))
+
+
+def sub(a: Any, b: Any, *, alpha: float = 1) -> Any:
+    """a − alpha · b."""
+    return elementwise.sub(a, b if alpha == 1 else elementwise.mul(b, alpha))
+
+
+def div(a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
+    """a / b; with `rounding_mode`, its "floor" or its whole part ("trunc"), whose gradient is 0."""
+    if rounding_mode is None:
+        return elementwise.div(a, b)
+    if rounding_mode == "floor":
+        return elementwise.floor_divide(a, b)
+    if rounding_mode != "trunc":
+        raise ValueError(f"div: rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}")
+    return elementwise.trunc(elementwise.div(a, b))
+
+
+def where(condition: Any, a: Any = None, b: Any = None) -> Any:
+    """a where the condition holds, else b; whatever stands in the branch not taken gets gradient 0, even if NaN.
+
+    With the condition alone: where it holds, one tensor of indices for each dimension.
+    """
+    if a is None and b is None:
+        return index.nonzero(condition, as_tuple=True)
+    return elementwise.where(condition, a, b)
+
+
+def equal(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors have the same shape and the same entries."""
+    return a.shape == b.shape and bool((a.array == b.array).all())
+
+
+def allclose(a: Tensor, b: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether |a − b| ≤ atol + rtol · |b| everywhere."""
+    return bool(np.allclose(index.plain_values(a), index.plain_values(b), rtol, atol, equal_nan))
+
+
+# ---- the tables -----------------------------------------------------------------------------------------------------
+
+
+def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The operator for the case that the tensor stands on the right: 2 - x."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        return function(other, self)
+
+    return method
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "add": elementwise.add,
+    "sub": elementwise.sub,
+    "mul": elementwise.mul,
+    "truediv": elementwise.div,
+    "floordiv": elementwise.floor_divide,
+    "mod": elementwise.remainder,
+    "pow": elementwise.pow,
+    "matmul": linalg.matmul,
+    "and": elementwise.bitwise_and,
+    "or": elementwise.bitwise_or,
+    "xor": elementwise.bitwise_xor,
+}
+IN_PLACE_OPERATORS = ["add", "sub", "mul", "truediv", "pow", "and", "or", "xor"]
+UNARY = {"neg": elementwise.neg, "abs": elementwise.abs, "invert": elementwise.bitwise_not}
+COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
+
+METHODS: dict[str, Callable[..., Any]] = {
+    name: vars(family)[name]
+    for family, names in (
+        (
+            elementwise,
+            "mul neg pow remainder floor_divide abs sign square sqrt reciprocal rsqrt lerp exp exp2 expm1 log log1p log2 "
+            "log10 logaddexp sin cos tan asin acos atan atan2 sinh cosh tanh sigmoid erf relu softplus silu leaky_relu elu "
+            "gelu maximum minimum clamp hardtanh masked_fill floor ceil trunc round eq ne lt le gt ge isnan isinf isfinite "
+            "logical_not logical_and logical_or logical_xor bitwise_not bitwise_and bitwise_or bitwise_xor",
+        ),
+        (reduce, "sum mean var std prod cumsum cumprod amax amin argmax argmin max min logsumexp norm any all"),
+        (
+            shape,
+            "flatten unflatten squeeze unsqueeze clone transpose roll movedim t tril triu diagonal diag narrow split "
+            "chunk unbind select repeat_interleave",
+        ),
+        (
+            index,
+            "gather scatter scatter_add take_along_dim index_select masked_select index_add argsort sort topk nonzero "
+            "unique",
+        ),
+        (linalg, "matmul dot mm mv bmm outer addmm baddbmm"),
+        (window, "unfold"),
+        (fused, "softmax log_softmax"),
+    )
+    for name in names.split()
+} | {
+    "add": add,
+    "sub": sub,
+    "div": div,
+    "true_divide": elementwise.div,
+    "clip": elementwise.clamp,
+    "absolute": elementwise.abs,
+    "swapaxes": shape.transpose,
+    "swapdims": shape.transpose,
+    "concat": shape.cat,
+    "reshape": reshape,
+    "permute": permute,
+    "expand": expand,
+    "broadcast_to": expand,
+    "repeat": repeat,
+    "tile": repeat,
+    "flip": flip,
+    "view": view,
+    "expand_as": expand_as,
+    "view_as": view_as,
+    "ravel": lambda self: reshape(self, -1),
+    "where": lambda self, condition, other: elementwise.where(condition, self, other),
+    "equal": equal,
+    "allclose": allclose,
+    "to": to,
+    "astype": to,
+    "type": to,
+    "type_as": type_as,
+    "float": _in(dtypes.float32),
+    "double": _in(dtypes.float64),
+    "half": _in(dtypes.float16),
+    "long": _in(dtypes.int64),
+    "int": _in(dtypes.int32),
+    "bool": _in(dtypes.bool),
+    "cpu": lambda self: self,
+    "contiguous": contiguous,
+    "copy": shape.clone,
+    "new_zeros": _new(np.zeros),
+    "new_ones": _new(np.ones),
+    "new_empty": _new(np.zeros),
+    "new_tensor": new_tensor,
+    "new_full": new_full,
+    "backward": autograd.backward,
+    "register_hook": autograd.register_hook,
+    "retain_grad": autograd.retain_grad,
+}
+
+IN_PLACE = (
+    "mul pow remainder abs sqrt reciprocal rsqrt lerp exp log sin cos tan tanh sigmoid relu clamp masked_fill floor ceil "
+    "round neg scatter scatter_add squeeze unsqueeze transpose t tril triu cumsum index_add div"
+).split()
+CHANGING = "add_ sub_ addcmul_ addcdiv_ copy_ fill_ zero_ index_fill_ normal_ uniform_ bernoulli_ detach_".split()
+
+
+def _in_place_operator(operator: Callable[..., Any], symbol: str) -> Callable[..., Tensor]:
+    def method(self: Tensor, other: Any) -> Tensor:
+        inplace.check_changeable(self, symbol, other)
+        return inplace.assign(self, operator(self, other), symbol)
+
+    return method
+
+
+def _reshaping(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
+    """The in-place form of an operation that changes only the shape: the handle stands for the new view."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        inplace.check_changeable(self, name)
+        result = function(self, *args, **kwargs)
+        self.array, self.node = result.array, result.node
+        return self
+
+    return method
+
+
+SYMBOLS = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/=", "pow": "**=", "and": "&=", "or": "|=", "xor": "^="}
+RESHAPING = {"squeeze", "unsqueeze", "transpose", "t"}
+
+for name, operation in OPERATORS.items():
+    setattr(Tensor, f"__{name}__", operation)
+    setattr(Tensor, f"__r{name}__", _swapped(operation))
+for name in IN_PLACE_OPERATORS:
+    setattr(Tensor, f"__i{name}__", _in_place_operator(OPERATORS[name], SYMBOLS[name]))
+for name, operation in UNARY.items():
+    setattr(Tensor, f"__{name}__", operation)
+for name in COMPARISONS:
+    setattr(Tensor, f"__{name}__", vars(elementwise)[name])
+for name, operation in METHODS.items():
+    setattr(Tensor, name, operation)
+for name in IN_PLACE:
+    setattr(Tensor, f"{name}_", (_reshaping if name in RESHAPING else inplace.by)(METHODS[name], f"{name}_"))
+for name in CHANGING:
+    setattr(Tensor, name, vars(inplace)[name])
+Tensor.__getitem__ = index.getitem  # type: ignore[method-assign]  # declared there, defined by the table
+Tensor.__setitem__ = inplace.setitem_  # type: ignore[method-assign]  # declared there, defined by the table
+setattr(Tensor, "T", property(lambda self: shape.permute(self, tuple(range(self.ndim))[::-1])))
+setattr(Tensor, "mT", property(lambda self: shape.transpose(self, -2, -1)))

@@ -1,0 +1,292 @@
+"""op: a NumPy function and, for each argument that has a derivative, the rule for it.
+
+With this file one can teach the engine a new operation in three lines:
+
+    >>> cube = op(lambda x: x**3, "cube", x=lambda g, x: 3 * x**2 * g)
+    >>> x = Tensor([2.0], requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    tensor([12.])
+
+The vocabulary of a rule, by the names of its parameters:
+
+    g         the gradient of the result (the first parameter, always)
+    out       the result
+    shape     the shape of the argument being differentiated
+    i         which one of the arguments `*xs` is being differentiated (the last parameter)
+    others    any argument of the function, by its name
+
+A rule is plain NumPy: operators, `np.*`, `.shape`, other ops. It need not undo broadcasting and need not care about
+dtypes: the sweep does both. It must not modify what it is given. What no rule names is not kept in memory.
+
+The same rule is read in two ways. A plain `backward()` calls it with arrays. With `create_graph=True` it is called with
+tensors, so that it records itself and the gradient can be differentiated again. (An op called with arrays answers with
+an array: rules and readable definitions work on both.)
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import dtypes, memory
+from .autograd import Node, grad, thread
+from .errors import ShapeError, explain
+from .tensor import Tensor, adopt, label, numpy_functions, wrap
+
+registry: dict[str, Op] = {}  # every op by name, in the order of definition
+
+# PyTorch's tensor functions take `dim` and `keepdim`, and accept NumPy's words for them; so do ours.
+ALIASES = {"axis": "dim", "keepdims": "keepdim", "input": "x", "self": "x", "other": "b"}
+
+
+class Fused(NamedTuple):
+    """A pair of kernels that does on arrays, faster, what the readable definition beside it says."""
+
+    forward: Callable[..., tuple[np.ndarray, tuple[Any, ...]]]
+    backward: Callable[..., Sequence[np.ndarray | None]]
+
+
+class Op:
+    """What the engine knows of an operation.
+
+    `kind` is "elementwise" (entry i of the result depends on entry i of the inputs alone), "view" (the result may
+    share memory with the first argument), "select" (entries of the inputs may be left unused), or nothing of these.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], name: str, kind: str, rules: dict[str, Any], fused: Fused | None = None
+    ) -> None:
+        self.function, self.name, self.rules, self.fused = function, name, rules, fused
+        self.elementwise = kind == "elementwise" or (isinstance(function, np.ufunc) and function.signature is None)
+        self.views, self.selects = kind == "view", kind == "select"
+        self.plans: dict[tuple[int, int], Plan] = {}
+        self.variadic: str | None = None
+        if isinstance(function, np.ufunc):
+            self.parameters = list(rules) or ["a", "b"][: function.nin]
+            self.defaults: list[Any] = [inspect.Parameter.empty] * function.nin
+        else:
+            found = list(inspect.signature(function).parameters.values())
+            if found[0].kind is found[0].VAR_POSITIONAL:
+                self.variadic = found.pop(0).name
+            self.parameters = [p.name for p in found]
+            self.defaults = [p.default for p in found]
+        unknown = set(rules) - {*self.parameters, self.variadic}
+        if unknown:
+            raise TypeError(f"op {name}: a rule for {sorted(unknown)}, but its arguments are {self.parameters}")
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}({', '.join([f'*{self.variadic}'] * bool(self.variadic) + self.parameters)})>"
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The values of all arguments by position, from a call that named some and left some out."""
+        first = len(args) if self.variadic else 0  # metadata of a variadic op is given by keyword
+        values = [*args, *self.defaults[len(args) - first :]]
+        if len(values) != first + len(self.parameters):
+            raise TypeError(f"{self.name}() takes {len(self.parameters)} arguments but {len(args)} were given")
+        for key, value in kwargs.items():
+            name = key if key in self.parameters else ALIASES.get(key, key)
+            if name not in self.parameters:
+                raise TypeError(f"{self.name}() has no argument {key!r}; it has {', '.join(self.parameters)}")
+            position = first + self.parameters.index(name)
+            if position < len(args):
+                raise TypeError(f"{self.name}() got argument {key!r} twice")
+            values[position] = value
+        missing = [p for p, v in zip(self.parameters, values[first:], strict=True) if v is inspect.Parameter.empty]
+        if missing:
+            raise TypeError(f"{self.name}() needs argument {missing[0]!r}")
+        return tuple(values)
+
+    def argument_name(self, position: int, count: int | None = None) -> str:
+        """What the argument at `position` of a call with `count` values is called."""
+        if self.variadic is None:
+            return self.parameters[position] if position < len(self.parameters) else "kept"
+        first = (count or position + 1 + len(self.parameters)) - len(self.parameters)
+        return f"{self.variadic}[{position}]" if position < first else self.parameters[position - first]
+
+    def explain(self, error: Exception, values: Sequence[Any]) -> Exception:
+        """The error to raise where NumPy raised `error`."""
+        names = [self.argument_name(i, len(values)) for i in range(len(values))]
+        return explain(self.name, names, values, error)
+
+
+class Plan:
+    """Which rules a call will need, and what it must keep for them, given which of its arguments require grad."""
+
+    __slots__ = ("op", "positions", "rules", "drop", "keeps_out", "out_position", "joint")
+
+    def __init__(self, op: Op, positions: list[int], count: int) -> None:
+        self.op, self.positions, self.out_position = op, positions, count
+        self.rules: list[tuple[Callable[..., Any], list[int | slice | None]]] = []
+        self.joint = functools.partial(_joint, self, count) if op.fused else None
+        self.drop: list[int] = []
+        self.keeps_out = False
+        if op.fused:
+            missing = [p for p in positions if op.argument_name(p, count) not in op.rules]
+            if missing:
+                raise _no_rule(op, op.argument_name(missing[0], count))
+            return
+        used = set()
+        for position in positions:
+            name = op.argument_name(position, count)
+            rule = op.rules.get(name.partition("[")[0])
+            if rule is None:
+                raise _no_rule(op, name)
+            wanted = list(inspect.signature(rule).parameters)[1:]
+            if wanted and wanted[-1] == "i":
+                rule = functools.partial(rule, i=position)
+                wanted.pop()
+            places = [self._place(name, count) for name in wanted]
+            for place in places:
+                used.update(range(*place.indices(count)) if isinstance(place, slice) else [place])
+            self.rules.append((rule, places))
+        self.keeps_out = count in used
+        self.drop = [p for p in range(count) if p not in used]
+
+    def _place(self, name: str, count: int) -> int | slice | None:
+        """Where in `Node.saved` a rule finds what it calls `name`; None is the shape of the argument."""
+        op = self.op
+        first = count - len(op.parameters)
+        if name in op.parameters:
+            return first + op.parameters.index(name)
+        if name == op.variadic:
+            return slice(0, first)
+        if name in ("out", "shape"):
+            return count if name == "out" else None
+        raise TypeError(f"op {op.name}: a rule asks for {name!r}; it may name g, out, shape, {', '.join(op.parameters)}")
+
+
+def op(function: Callable[..., Any], name: str | None = None, kind: str = "", /, **rules: Any) -> Callable[..., Any]:
+    """Make a differentiable operation of a NumPy function and one rule for each argument that has a derivative.
+
+    The name is the function's unless one is given. An op without rules computes values that have no gradient.
+
+    **Raises** `TypeError` if a rule is for an argument that the function does not have, and, when it is first needed,
+    if a rule names something that is neither an argument nor in the vocabulary of this file.
+    """
+    return _operation(Op(function, name or function.__name__, kind, rules), function)
+
+
+def fused(
+    wrt: Sequence[str], forward: Callable[..., Any], backward: Callable[..., Any]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Put a pair of kernels beside the readable definition that it decorates, which differentiates by itself.
+
+        forward(*arguments) -> result, (what backward wants kept, ...)
+        backward(g, kept, needs, *arguments) -> a gradient for each name in `wrt`, or None where needs[name] is False
+
+    Kernels see arrays only, and may reuse their own memory. Values and first derivatives come from the kernels; any
+    higher derivative, and every question of meaning, from the definition.
+    """
+
+    def decorate(twin: Callable[..., Any]) -> Callable[..., Any]:
+        record = Op(twin, twin.__name__, "", dict.fromkeys(wrt, twin), Fused(forward, backward))
+        return _operation(record, forward)
+
+    return decorate
+
+
+def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that users call: compute, and record if a gradient may be asked for."""
+    name, count, plans, views, pair = record.name, len(record.parameters), record.plans, record.views, record.fused
+    if record.variadic:
+        inner, count = function, -1
+
+        def function(*values: Any) -> Any:
+            first = len(values) - len(record.parameters)
+            return inner(*values[:first], **dict(zip(record.parameters, values[first:], strict=True)))
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != count:
+            args = record.bind(args, kwargs)
+        values: list[Any] = []
+        sources: list[Any] = []
+        needing = 0
+        bit = 1
+        on_tensors = False
+        for x in args:
+            if isinstance(x, Tensor):
+                on_tensors = True
+                values.append(x.array)
+                if x._requires_grad:
+                    needing |= bit
+                    sources.append(x.node or x)
+            else:
+                values.append(x)
+            bit <<= 1
+
+        try:
+            out = function(*values)
+        except ShapeError:
+            raise
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
+            raise record.explain(error, values) from None
+        if pair is not None:
+            out, kept = out
+        if not on_tensors:
+            return out
+        if type(out) is not np.ndarray:
+            out = np.asarray(out)
+        if out.dtype is dtypes.float64:
+            out = dtypes.settle(out, values)
+
+        mode = thread.mode
+        if not (needing and mode.recording and record.rules):
+            result = wrap(out)
+        else:
+            plan = plans.get((needing, bit))
+            if plan is None:
+                positions = [p for p in range(len(values)) if needing >> p & 1]
+                plan = plans[needing, bit] = Plan(record, positions, len(values))
+            for position in plan.drop:
+                if isinstance(values[position], np.ndarray):
+                    values[position] = None
+            if plan.keeps_out:
+                values.append(out)
+            elif pair is not None:
+                values += kept
+            result = wrap(out, Node(plan, values, sources, out, mode.scope))
+        if views and out.base is not None and memory.owner(out) is memory.owner(args[0].array):
+            adopt(args[0], result)
+        if mode.observer is not None:
+            mode.observer(name, args, result)
+        return result
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = record.function.__doc__
+    call.op = record  # type: ignore[attr-defined]  # so that tests and pictures find the rules
+    if not isinstance(record.function, np.ufunc):
+        call.__signature__ = inspect.signature(record.function)  # type: ignore[attr-defined]  # for help()
+        call.__module__ = record.function.__module__
+    else:
+        numpy_functions[record.function] = call
+    registry[name] = record
+    return call
+
+
+def _joint(plan: Plan, count: int, g: Any, saved: Sequence[Any], record: bool) -> list[Any]:
+    """The gradients of a fused operation: from its kernel, or from its readable definition if they are recorded."""
+    names = list(plan.op.rules)
+    positions = [plan.op.parameters.index(name) for name in names]
+    values = saved[:count]
+    if not record:
+        needs = {name: position in plan.positions for name, position in zip(names, positions, strict=True)}
+        gradients = plan.op.fused.backward(g, saved[count:], needs, *values)  # type: ignore[union-attr]  # it is fused
+        return [gradients[positions.index(p)] for p in plan.positions]
+    values = [identity(v) if p in plan.positions else v for p, v in enumerate(values)]
+    inputs = [values[p] for p in plan.positions]
+    return list(grad(plan.op.function(*values), inputs, g, create_graph=True, materialize_grads=True))
+
+
+def _no_rule(op: Op, argument: str) -> TypeError:
+    return TypeError(
+        f"{op.name}: argument {argument!r} requires grad, but there is no derivative with respect to it; "
+        f"pass {argument}.detach() if it is a constant here"
+    )
+
+
+identity = op(lambda x: x, "identity", x=lambda g: g)

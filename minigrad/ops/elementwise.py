@@ -1,0 +1,235 @@
+"""Functions of single numbers, applied to every entry.
+
+Each rule answers one question: if entry i of the result weighs g, how much does entry i of this argument weigh? That is
+g times the derivative. Where a function has a kink, the gradient there is stated beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..op import op
+from .special import erf as _erf
+
+# ---- arithmetic -----------------------------------------------------------------------------------------------------
+
+add = op(np.add, "add",      a=lambda g: g,
+                             b=lambda g: g)  # fmt: skip
+sub = op(np.subtract, "sub", a=lambda g: g,
+                             b=lambda g: -g)  # fmt: skip
+mul = op(np.multiply, "mul", a=lambda g, b: g * b,
+                             b=lambda g, a: g * a)  # fmt: skip
+div = op(np.divide, "div",   a=lambda g, b: g / b,
+                             b=lambda g, b, out: -g * out / b)  # fmt: skip
+neg = op(np.negative, "neg", x=lambda g: -g)
+
+
+def _pow(a: Any, b: Any) -> Any:
+    """a to the power b; unlike np.power, `**` squares by multiplying."""
+    return a**b
+
+
+def _pow_base(g: Any, a: Any, b: Any) -> Any:
+    """d(aᵇ)/da = b aᵇ⁻¹, which is 0 for b = 0 even at a = 0."""
+    if isinstance(b, (int, float)):
+        return g * (b * a ** (b - 1)) if b else 0 * g
+    return g * b * a ** np.where(b == 0, 1, b - 1)
+
+
+def _pow_exponent(g: Any, a: Any, out: Any) -> Any:
+    """d(aᵇ)/db = aᵇ log a, which is 0 for a = 0."""
+    return g * out * np.log(np.where(a == 0, 1, a))
+
+
+pow = op(_pow, "pow", "elementwise", a=_pow_base, b=_pow_exponent)
+
+remainder = op(np.remainder, "remainder", a=lambda g: g,                        # between the jumps
+                                          b=lambda g, a, b: -g * np.floor(a / b))  # fmt: skip
+floor_divide = op(np.floor_divide, "floor_divide", a=lambda g: 0 * g,  # constant between the jumps
+                                                   b=lambda g: 0 * g)  # fmt: skip
+
+abs = op(np.absolute, "abs", x=lambda g, x: g * np.sign(x))  # 0 at 0
+sign = op(np.sign, "sign", x=lambda g: 0 * g)
+square = op(np.square, "square", x=lambda g, x: 2 * g * x)
+sqrt = op(np.sqrt, "sqrt", x=lambda g, out: g / (2 * out))
+reciprocal = op(np.reciprocal, "reciprocal", x=lambda g, out: -g * out * out)
+rsqrt = op(lambda x: 1 / np.sqrt(x), "rsqrt", "elementwise", x=lambda g, out: -0.5 * g * out * out * out)
+lerp = op(lambda a, b, weight: a + weight * (b - a), "lerp", "elementwise",
+          a=lambda g, weight: g * (1 - weight),
+          b=lambda g, weight: g * weight,
+          weight=lambda g, a, b: g * (b - a))  # fmt: skip
+
+# ---- exponentials and logarithms ------------------------------------------------------------------------------------
+
+exp = op(np.exp, "exp", x=lambda g, out: g * out)
+exp2 = op(np.exp2, "exp2", x=lambda g, out: g * out * math.log(2))
+expm1 = op(np.expm1, "expm1", x=lambda g, out: g * (out + 1))
+log = op(np.log, "log", x=lambda g, x: g / x)
+log1p = op(np.log1p, "log1p", x=lambda g, x: g / (1 + x))
+log2 = op(np.log2, "log2", x=lambda g, x: g / (x * math.log(2)))
+log10 = op(np.log10, "log10", x=lambda g, x: g / (x * math.log(10)))
+logaddexp = op(np.logaddexp, "logaddexp", a=lambda g, a, out: g * np.exp(a - out),
+                                          b=lambda g, b, out: g * np.exp(b - out))  # fmt: skip
+
+# ---- trigonometry ---------------------------------------------------------------------------------------------------
+
+sin = op(np.sin, "sin", x=lambda g, x: g * np.cos(x))
+cos = op(np.cos, "cos", x=lambda g, x: -g * np.sin(x))
+tan = op(np.tan, "tan", x=lambda g, out: g * (1 + out * out))
+asin = op(np.arcsin, "asin", x=lambda g, x: g / np.sqrt(1 - x * x))
+acos = op(np.arccos, "acos", x=lambda g, x: -g / np.sqrt(1 - x * x))
+atan = op(np.arctan, "atan", x=lambda g, x: g / (1 + x * x))
+atan2 = op(np.arctan2, "atan2", a=lambda g, a, b: g * b / (a * a + b * b),
+                                b=lambda g, a, b: -g * a / (a * a + b * b))  # fmt: skip
+sinh = op(np.sinh, "sinh", x=lambda g, x: g * np.cosh(x))
+cosh = op(np.cosh, "cosh", x=lambda g, x: g * np.sinh(x))
+tanh = op(np.tanh, "tanh", x=lambda g, out: g * (1 - out * out))
+
+# ---- activations ----------------------------------------------------------------------------------------------------
+
+
+def _sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(−x)), written so that nothing overflows."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def _normal_cdf(x: Any) -> Any:
+    return 0.5 * (1 + erf(x * math.sqrt(0.5)))
+
+
+def _normal_pdf(x: Any) -> Any:
+    return np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+
+
+def _softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """log(1 + exp(βx)) / β, and simply x where βx > `threshold`."""
+    return np.where(beta * x > threshold, x, np.logaddexp(0, beta * x) / beta)
+
+
+def _softplus_rule(g: Any, x: Any, beta: float, threshold: float) -> Any:
+    return g * np.where(beta * x > threshold, 1, sigmoid(beta * x))
+
+
+sigmoid = op(_sigmoid, "sigmoid", "elementwise", x=lambda g, out: g * out * (1 - out))
+erf = op(_erf, "erf", "elementwise", x=lambda g, x: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x))
+relu = op(lambda x: np.maximum(x, 0), "relu", "elementwise", x=lambda g, out: g * (out > 0))  # 0 at 0
+softplus = op(_softplus, "softplus", "elementwise", x=_softplus_rule)
+silu = op(lambda x: x * _sigmoid(x), "silu", "elementwise",
+          x=lambda g, x: g * sigmoid(x) * (1 + x * (1 - sigmoid(x))))  # fmt: skip
+
+
+def _leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+    """x where x > 0, else `negative_slope` · x."""
+    return np.where(x > 0, x, negative_slope * x)
+
+
+def _elu(x: Any, alpha: float = 1.0) -> Any:
+    """x where x > 0, else α (exp(x) − 1)."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _gelu(x: Any, approximate: str = "none") -> Any:
+    """x Φ(x), with Φ the normal distribution function; or its `approximate="tanh"` form.
+
+    Source: Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016), arXiv:1606.08415.
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate is 'none' or 'tanh', not {approximate!r}")
+    return x * _normal_cdf(x) if approximate == "none" else 0.5 * x * (1 + np.tanh(_gelu_inner(x)))
+
+
+def _gelu_inner(x: Any) -> Any:
+    return math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+
+
+def _gelu_rule(g: Any, x: Any, approximate: str) -> Any:
+    if approximate == "none":
+        return g * (_normal_cdf(x) + x * _normal_pdf(x))
+    t = np.tanh(_gelu_inner(x))
+    slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
+    return g * 0.5 * (1 + t + x * (1 - t * t) * slope)
+
+
+leaky_relu = op(_leaky_relu, "leaky_relu", "elementwise",
+                x=lambda g, x, negative_slope: g * np.where(x > 0, 1, negative_slope))  # fmt: skip
+elu = op(_elu, "elu", "elementwise",
+         x=lambda g, x, alpha: g * np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))))  # fmt: skip
+gelu = op(_gelu, "gelu", "elementwise", x=_gelu_rule)
+
+# ---- choosing -------------------------------------------------------------------------------------------------------
+
+
+def _tied(g: Any, a: Any, b: Any) -> Any:
+    """g where a > b, half of it where they tie."""
+    return g * np.where(a == b, 0.5, a > b)
+
+
+def _clamp(x: Any, min: Any = None, max: Any = None) -> Any:
+    """x, but at least `min` and at most `max`; on the bounds themselves the gradient passes."""
+    if min is None and max is None:
+        raise ValueError("give min, max or both")
+    return np.clip(x, min, max)
+
+
+def _inside(x: Any, min: Any, max: Any) -> Any:
+    low = True if min is None else x >= min
+    return low if max is None else low & (x <= max)
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    """a where the condition holds, else b; whatever stands in the branch not taken gets gradient 0, even if NaN."""
+    return np.where(condition, a, b)
+
+
+def _masked_fill(x: Any, mask: Any, value: Any) -> Any:
+    """x, with `value` where `mask` is True; what was there gets gradient 0, even if NaN."""
+    if np.asarray(mask).dtype != bool:
+        raise TypeError(f"mask must be boolean, not {np.asarray(mask).dtype}; write mask.bool() or mask != 0")
+    return np.where(mask, value, x)
+
+
+maximum = op(np.maximum, "maximum", a=lambda g, a, b: _tied(g, a, b),
+                                    b=lambda g, a, b: _tied(g, b, a))  # fmt: skip
+minimum = op(np.minimum, "minimum", a=lambda g, a, b: _tied(g, b, a),
+                                    b=lambda g, a, b: _tied(g, a, b))  # fmt: skip
+clamp = op(_clamp, "clamp", "elementwise",
+           x=lambda g, x, min, max: g * _inside(x, min, max),
+           min=lambda g, x, min: g * (x < min),
+           max=lambda g, x, max: g * (x > max))  # fmt: skip
+hardtanh = op(lambda x, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val), "hardtanh", "elementwise",
+              x=lambda g, x, min_val, max_val: g * ((x > min_val) & (x < max_val)))  # 0 on the bounds  # fmt: skip
+where = op(_where, "where", "select", a=lambda g, condition: np.where(condition, g, 0),
+                                      b=lambda g, condition: np.where(condition, 0, g))  # fmt: skip
+masked_fill = op(_masked_fill, "masked_fill", "select", x=lambda g, mask: np.where(mask, 0, g),
+                                                        value=lambda g, mask: np.where(mask, g, 0))  # fmt: skip
+
+# ---- steps: constant between the jumps, so the gradient is 0 --------------------------------------------------------
+
+floor = op(np.floor, "floor", x=lambda g: 0 * g)
+ceil = op(np.ceil, "ceil", x=lambda g: 0 * g)
+trunc = op(np.trunc, "trunc", x=lambda g: 0 * g)
+round = op(lambda x, decimals=0: np.round(x, decimals), "round", "elementwise", x=lambda g: 0 * g)
+
+# ---- questions: the answer has no gradient --------------------------------------------------------------------------
+
+eq = op(np.equal, "eq")
+ne = op(np.not_equal, "ne")
+lt = op(np.less, "lt")
+le = op(np.less_equal, "le")
+gt = op(np.greater, "gt")
+ge = op(np.greater_equal, "ge")
+isnan = op(np.isnan, "isnan")
+isinf = op(np.isinf, "isinf")
+isfinite = op(np.isfinite, "isfinite")
+logical_not = op(np.logical_not, "logical_not")
+logical_and = op(np.logical_and, "logical_and")
+logical_or = op(np.logical_or, "logical_or")
+logical_xor = op(np.logical_xor, "logical_xor")
+bitwise_not = op(np.bitwise_not, "bitwise_not")
+bitwise_and = op(np.bitwise_and, "bitwise_and")
+bitwise_or = op(np.bitwise_or, "bitwise_or")
+bitwise_xor = op(np.bitwise_xor, "bitwise_xor")

@@ -1,0 +1,323 @@
+"""Picking entries out and putting entries in.
+
+The operations here come in pairs that are each other's derivative: taking `x[index]` and adding into zeros at `index`
+(`getitem` and `put`), collecting along a dimension and distributing along it (`gather` and `scatter_add`). An entry that
+is picked twice collects two gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import DimError, ShapeError
+from ..op import op
+from ..tensor import Tensor
+from .reduce import Extremes, dims_of
+
+# ---- x[index] -------------------------------------------------------------------------------------------------------
+
+
+def plain(index: Any) -> Any:
+    """The index that a user wrote, as NumPy wants it: no tensors, no lists, booleans as arrays."""
+    if type(index) in (int, slice):
+        return index
+    if isinstance(index, tuple):
+        return tuple(plain(part) for part in index)
+    if isinstance(index, Tensor):
+        index = index.array
+    if isinstance(index, (list, range)):
+        index = np.array([plain(part) for part in index], dtype=None if len(index) else np.int64)
+    if isinstance(index, np.ndarray) and index.dtype.kind not in "iub":
+        raise DimError(f"indexing: an index holds integers or booleans, not {index.dtype}; convert it with .long()")
+    if index is None or index is Ellipsis or isinstance(index, (slice, np.ndarray, np.integer, int, np.bool_)):
+        return index
+    if hasattr(index, "__index__"):
+        return index.__index__()
+    raise TypeError(f"indexing: {type(index).__name__} is no index; use integers, slices, None, ..., or tensors of them")
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether NumPy answers `x[index]` with a view: integers, slices, None and Ellipsis only."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(part, (np.ndarray, list, bool, np.bool_)) for part in parts)
+
+
+def _getitem(x: Any, index: Any) -> Any:
+    """The entries of x at `index`."""
+    try:
+        return x[index]
+    except IndexError as error:
+        raise DimError(f"indexing: {error} (the tensor has shape {x.shape})") from None
+
+
+def _put(x: Any, sizes: tuple[int, ...], index: Any) -> Any:
+    """Zeros of shape `sizes` to which x is added at `index`; where an entry is named twice, both are added."""
+    out = np.zeros(sizes, x.dtype)
+    if _is_basic(index):
+        out[index] = x
+    elif isinstance(index, np.ndarray) and index.dtype != bool:
+        _add_rows(out, index, x)
+    else:
+        np.add.at(out, index, x)
+    return out
+
+
+def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+    """out[rows] += values, counting repeated rows: sorted, so that equal rows are summed in one stroke."""
+    if not rows.size or not out.size:
+        return
+    rows = rows.reshape(-1)
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    flat = np.broadcast_to(values, (*values.shape[: values.ndim - out.ndim + 1], *out.shape[1:])).reshape(-1, *out.shape[1:])
+    np.add.at(out, ordered[starts], np.add.reduceat(flat[order], starts, axis=0))
+
+
+_view = op(_getitem, "getitem", "view", x=lambda g, shape, index: put(g, shape, index))
+_pick = op(_getitem, "getitem_array", "select", x=lambda g, shape, index: put(g, shape, index))
+put = op(_put, "put", x=lambda g, index: getitem(g, index))
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """x[index], for every index that NumPy understands, with tensors as indices too."""
+    index = plain(index)
+    return _view(x, index) if _is_basic(index) else _pick(x, index)
+
+
+def _setitem(x: Any, index: Any, value: Any) -> Any:
+    """A copy of x in which `value` stands at `index`."""
+    out = x.copy()
+    try:
+        out[index] = value
+    except IndexError as error:
+        raise DimError(f"assignment: {error} (the tensor has shape {x.shape})") from None
+    except ValueError:
+        shape = np.shape(value)
+        raise ShapeError(
+            f"assignment: a value of shape {shape} does not fit into x[index] of shape {x[index].shape}"
+        ) from None
+    return out
+
+
+def _without(g: Any, index: Any) -> Any:
+    """g, with zeros where something else was assigned."""
+    return setitem(g, index, 0)
+
+
+setitem = op(_setitem, "setitem", "select", x=_without, value=lambda g, index: getitem(g, index))
+
+# ---- along a dimension ----------------------------------------------------------------------------------------------
+
+
+def _mesh(index: np.ndarray, dim: int) -> tuple[Any, ...]:
+    """The full index of which `index` is the part for dimension `dim`."""
+    return tuple(index if d == dim else places for d, places in enumerate(np.ogrid[tuple(map(slice, index.shape))]))
+
+
+def _gather(x: Any, dim: int, index: Any) -> Any:
+    """y[i, j, k] = x[i, index[i, j, k], k] for dim = 1, and likewise for others."""
+    return x[_mesh(*_checked("gather", x, dim, index))]
+
+
+def _scatter_add(x: Any, dim: int, index: Any, src: Any) -> Any:
+    """x, with src[i, j, k] added at [i, index[i, j, k], k] for dim = 1, and likewise for others."""
+    index, dim = _checked("scatter_add", x, dim, index, src)
+    out = x.copy()
+    np.add.at(out, _mesh(index, dim), src[tuple(map(slice, index.shape))])
+    return out
+
+
+def _scatter(x: Any, dim: int, index: Any, src: Any) -> Any:
+    """x, with src[i, j, k] (or one number) standing at [i, index[i, j, k], k] for dim = 1, and likewise for others."""
+    index, dim = _checked("scatter", x, dim, index, src)
+    out = x.copy()
+    out[_mesh(index, dim)] = src if np.ndim(src) == 0 else src[tuple(map(slice, index.shape))]
+    return out
+
+
+def _checked(name: str, x: Any, dim: int, index: Any, src: Any = None) -> tuple[np.ndarray, int]:
+    index = np.asarray(index)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}: the index holds integers, not {index.dtype}; convert it with .long()")
+    if index.ndim != x.ndim:
+        raise ShapeError(f"{name}: the index has shape {index.shape} and the tensor {x.shape}; the ranks must be equal")
+    (dim,) = dims_of((dim,), x.ndim)
+    if any(n > m for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if d != dim):
+        raise ShapeError(f"{name}: the index {index.shape} is larger than the tensor {x.shape} besides dimension {dim}")
+    if np.ndim(src) and any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
+        raise ShapeError(f"{name}: the index {index.shape} is larger than the source {src.shape}")
+    if index.size and (index.min() < -x.shape[dim] or index.max() >= x.shape[dim]):
+        wrong = index.max() if index.max() >= x.shape[dim] else index.min()
+        raise DimError(f"{name}: index {wrong} is out of range for dimension {dim} of size {x.shape[dim]}")
+    return index, dim
+
+
+def _gather_rule(g: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
+    return scatter_add(np.zeros(shape, g.dtype), dim, index, g)
+
+
+def _source_rule(g: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
+    """What was read of the source: its first entries, up to the size of the index."""
+    g = gather(g, dim, index)
+    return g if g.shape == shape else put(g, shape, tuple(slice(0, n) for n in g.shape))
+
+
+gather = op(_gather, "gather", "select", x=_gather_rule)
+scatter_add = op(_scatter_add, "scatter_add", x=lambda g: g, src=_source_rule)
+_scatter_op = op(_scatter, "scatter", "select", x=lambda g, dim, index: _scatter_op(g, dim, index, 0),
+                                                src=lambda g, dim, index, shape: _scatter_source(g, dim, index, shape))  # fmt: skip
+
+
+def _scatter_source(g: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
+    return np.sum(gather(g, dim, index)) if shape == () else _source_rule(g, dim, index, shape)
+
+
+def scatter(x: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
+    """x, with `src` (a tensor, or a number also called `value`) at the places that `index` gives along `dim`.
+
+    `reduce="add"` adds instead of replacing.
+    """
+    src = value if src is None else src
+    if reduce not in (None, "add"):
+        raise ValueError(f"scatter: reduce is None or 'add', not {reduce!r}")
+    if reduce == "add":
+        src = np.broadcast_to(src, index.shape) if np.ndim(src) == 0 else src
+        return scatter_add(x, dim, index, src)
+    return _scatter_op(x, dim, index, src)
+
+
+def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
+    """np.take_along_axis: `gather`, with the index broadcast against x in the other dimensions."""
+    if dim is None:
+        return getitem(np.reshape(x, -1), np.reshape(indices, -1))
+    (dim,) = dims_of((dim,), x.ndim)
+    index = plain(indices)
+    if index.ndim != x.ndim:
+        raise ShapeError(f"take_along_dim: the index has shape {index.shape} and the tensor {x.shape}; equal ranks are needed")
+    sizes = np.broadcast_shapes(*[s[:dim] + (1,) + s[dim + 1 :] for s in (x.shape, index.shape)])
+    index = np.broadcast_to(index, sizes[:dim] + (index.shape[dim],) + sizes[dim + 1 :])
+    return gather(np.broadcast_to(x, sizes[:dim] + (x.shape[dim],) + sizes[dim + 1 :]), dim, index)
+
+
+def index_select(x: Any, dim: int, index: Any) -> Any:
+    """The entries of dimension `dim` at the positions in the 1-D `index`.
+
+    >>> index_select(np.array([[1, 2, 3], [4, 5, 6]]), 1, np.array([2, 0])).tolist()
+    [[3, 1], [6, 4]]
+    """
+    index = np.atleast_1d(plain(index))
+    if index.ndim > 1:
+        raise ShapeError(f"index_select: the index is 1-D, not {index.shape}; see gather, or x[index]")
+    (dim,) = dims_of((dim,), x.ndim)
+    return getitem(x, (slice(None),) * dim + (index,))
+
+
+def masked_select(x: Any, mask: Any) -> Any:
+    """The entries of x where `mask` is True, in order, as a 1-D tensor."""
+    mask = np.asarray(plain(mask))
+    if mask.dtype != bool:
+        raise TypeError(f"masked_select: mask must be boolean, not {mask.dtype}; write mask.bool() or mask != 0")
+    sizes = np.broadcast_shapes(x.shape, mask.shape)
+    return getitem(np.broadcast_to(x, sizes), np.broadcast_to(mask, sizes))
+
+
+def index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+    """x, with the entries of `source` along `dim` added at the positions in the 1-D `index`."""
+    (dim,) = dims_of((dim,), x.ndim)
+    where = (slice(None),) * dim + (np.atleast_1d(plain(index)),)
+    return x + put(source * alpha if alpha != 1 else source, x.shape, where)
+
+
+def _embedding(weight: Any, ids: Any, padding_idx: int | None = None) -> Any:
+    """Row `ids[…]` of the weight for each id: the rows that a one-hot matrix product would pick."""
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"embedding: ids are integers, not {ids.dtype}; convert them with .long()")
+    if ids.size and (ids.min() < 0 or ids.max() >= len(weight)):
+        wrong = ids.min() if ids.min() < 0 else ids.max()
+        raise DimError(f"embedding: id {wrong} is not among the {len(weight)} rows of the weight {weight.shape}")
+    return weight[ids]
+
+
+def _embedding_rule(g: Any, shape: tuple[int, ...], ids: Any, padding_idx: int | None) -> Any:
+    """Each row collects the gradients of all places that picked it; the padding row collects none."""
+    if padding_idx is not None:
+        g = np.where(np.expand_dims(ids == padding_idx, -1), 0, g)
+    return put(g, shape, ids)
+
+
+embedding = op(_embedding, "embedding", weight=_embedding_rule)
+
+# ---- order ----------------------------------------------------------------------------------------------------------
+
+
+def _argsort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    """The order that sorts x along `dim`; equal entries keep their order."""
+    if not descending:
+        return np.argsort(x, axis=dim, kind="stable")
+    return np.flip(x.shape[dim] - 1 - np.argsort(np.flip(x, dim), axis=dim, kind="stable"), dim).copy()
+
+
+argsort = op(_argsort, "argsort")
+
+
+def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Extremes:
+    """(values, indices) of x in order along `dim`; equal entries keep their order.
+
+    >>> sort(np.array([3, 1, 2])).values.tolist()
+    [1, 2, 3]
+    """
+    indices = argsort(x, dim, descending)
+    return Extremes(take_along_dim(x, indices, dim), indices)
+
+
+def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extremes:
+    """(values, indices) of the k largest (or smallest) entries along `dim`, the best first."""
+    if not 0 <= k <= x.shape[dim]:
+        raise DimError(f"topk: k = {k} of the {x.shape[dim]} entries of dimension {dim} in shape {x.shape}")
+    (dim,) = dims_of((dim,), x.ndim)
+    indices = getitem(argsort(x, dim, largest), (slice(None),) * dim + (slice(0, k),))
+    return Extremes(take_along_dim(x, indices, dim), indices)
+
+
+# ---- labels ---------------------------------------------------------------------------------------------------------
+
+
+def one_hot(x: Any, num_classes: int = -1) -> Any:
+    """For each label a row of zeros with a 1 at the label; shape (…) becomes (…, num_classes), as integers.
+
+    >>> one_hot(Tensor([0, 2]), 3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    labels = plain(x)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: labels are integers, not {labels.dtype}; convert them with .long()")
+    n = int(labels.max(initial=-1)) + 1 if num_classes == -1 else num_classes
+    if labels.size and not 0 <= labels.min() <= labels.max() < n:
+        wrong = labels.max() if labels.max() >= n else labels.min()
+        raise DimError(f"one_hot: label {wrong} is not among {n} classes (0 to {n - 1})")
+    rows = (labels[..., None] == np.arange(n)).astype(np.int64)
+    return Tensor(rows) if isinstance(x, Tensor) else rows
+
+
+def nonzero(x: Any, as_tuple: bool = False) -> Any:
+    """Where x is not 0: one row of indices for each place, or with `as_tuple` one tensor for each dimension."""
+    found = np.nonzero(plain_values(x))
+    return tuple(Tensor(part) for part in found) if as_tuple else Tensor(np.stack(found, -1))
+
+
+def unique(x: Any, return_inverse: bool = False, return_counts: bool = False) -> Any:
+    """The different values of x in order; if asked for, which of them each entry is, and how often each occurs."""
+    found = np.unique(plain_values(x), return_inverse=return_inverse, return_counts=return_counts)
+    return tuple(map(Tensor, found)) if isinstance(found, tuple) else Tensor(found)
+
+
+def plain_values(x: Any) -> np.ndarray:
+    """The array of a tensor whose values only are looked at."""
+    return x.array if isinstance(x, Tensor) else np.asarray(x)
+
+

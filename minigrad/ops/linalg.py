@@ -1,0 +1,209 @@
+"""Products of vectors, matrices and stacks of matrices.
+
+All of them are sums of products, y = Σ a·b, so the gradient of one factor is the same kind of sum with g in place of y and
+the other factor still there. What is left to say is which indices meet.
+"""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..op import op
+from . import shape as shapes
+from .reduce import dims_of
+
+# ---- matmul ---------------------------------------------------------------------------------------------------------
+
+
+def _matmul_a(g: Any, a: Any, b: Any) -> Any:
+    """∂(a @ b): g @ bᵀ. A vector counts as one row (a) or one column (b) that is then dropped."""
+    if b.ndim == 1:
+        return np.expand_dims(g, -1) * b
+    if a.ndim == 1:
+        return np.squeeze(np.matmul(b, np.expand_dims(g, -1)), -1)
+    return np.matmul(g, np.swapaxes(b, -1, -2))
+
+
+def _matmul_b(g: Any, a: Any, b: Any) -> Any:
+    """∂(a @ b): aᵀ @ g. If one matrix b meets a stack of a, the stack is one tall matrix."""
+    if a.ndim == 1:
+        return np.expand_dims(a, -1) * (np.expand_dims(g, -2) if b.ndim > 1 else g) if b.ndim > 1 else g * a
+    if b.ndim == 1:
+        return np.squeeze(np.matmul(np.swapaxes(a, -1, -2), np.expand_dims(g, -1)), -1)
+    if b.ndim == 2 and a.ndim > 2:
+        a, g = np.reshape(a, (-1, a.shape[-1])), np.reshape(g, (-1, g.shape[-1]))
+    return np.matmul(np.swapaxes(a, -1, -2), g)
+
+
+matmul = op(np.matmul, "matmul", a=_matmul_a, b=_matmul_b)
+
+
+def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """x Wᵀ + b, for x (…, in), weight (out, in), bias (out)."""
+    if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: x has {x.shape[-1] if x.ndim else 'no'} features (shape {x.shape}), but the weight {weight.shape} "
+            f"takes {weight.shape[-1]}; the last dimension of x must be the layer's in_features"
+        )
+    y = np.matmul(x, weight.T)
+    if bias is not None:
+        y += bias
+    return y
+
+
+def _linear_weight(g: Any, x: Any) -> Any:
+    """gᵀ x, all leading dimensions together."""
+    return np.matmul(np.swapaxes(np.reshape(g, (-1, g.shape[-1])), 0, 1), np.reshape(x, (-1, x.shape[-1])))
+
+
+linear = op(_linear, "linear", x=lambda g, weight: np.matmul(g, weight),
+                               weight=_linear_weight,
+                               bias=lambda g: g)  # fmt: skip
+
+
+def dot(a: Any, b: Any) -> Any:
+    """Σ aᵢ bᵢ of two vectors."""
+    _ranks("dot", a, 1, b, 1)
+    return matmul(a, b)
+
+
+def mm(a: Any, b: Any) -> Any:
+    """The product of two matrices."""
+    _ranks("mm", a, 2, b, 2)
+    return matmul(a, b)
+
+
+def mv(a: Any, b: Any) -> Any:
+    """The product of a matrix and a vector."""
+    _ranks("mv", a, 2, b, 1)
+    return matmul(a, b)
+
+
+def bmm(a: Any, b: Any) -> Any:
+    """The products of two stacks of matrices, (B, n, k) and (B, k, m)."""
+    _ranks("bmm", a, 3, b, 3)
+    if a.shape[0] != b.shape[0]:
+        raise ShapeError(f"bmm: stacks of {a.shape[0]} and {b.shape[0]} matrices, {a.shape} and {b.shape}; see matmul")
+    return matmul(a, b)
+
+
+def outer(a: Any, b: Any) -> Any:
+    """The matrix of all products aᵢ bⱼ of two vectors."""
+    _ranks("outer", a, 1, b, 1)
+    return np.expand_dims(a, 1) * b
+
+
+def addmm(x: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """β x + α a @ b."""
+    _ranks("addmm", a, 2, b, 2)
+    return beta * x + alpha * matmul(a, b)
+
+
+def baddbmm(x: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """β x + α a @ b for stacks of matrices."""
+    return beta * x + alpha * bmm(a, b)
+
+
+def _ranks(name: str, a: Any, rank_a: int, b: Any, rank_b: int) -> None:
+    if a.ndim != rank_a or b.ndim != rank_b:
+        raise ShapeError(f"{name}: {rank_a}-D and {rank_b}-D tensors are needed, not {a.shape} and {b.shape}; see matmul")
+
+
+# ---- einsum ---------------------------------------------------------------------------------------------------------
+
+
+def _contract(*xs: Any, subscripts: str) -> Any:
+    """np.einsum for full subscripts "ij,jk->ik" in which no operand repeats a letter."""
+    big = math.prod({c: n for part, x in zip(subscripts.split("->")[0].split(","), xs) for c, n in zip(part, x.shape)}.values())
+    return np.array(np.einsum(subscripts, *xs, optimize=len(xs) > 1 and big > 10_000))
+
+
+def _contract_rule(g: Any, xs: Sequence[Any], subscripts: str, i: int) -> Any:
+    """The same contraction with g in the place of operand i; an index that only i has is spread out again by ones."""
+    inputs, out = subscripts.split("->")
+    parts = inputs.split(",")
+    others = [(p, x) for j, (p, x) in enumerate(zip(parts, xs, strict=True)) if j != i]
+    lonely = [c for c in parts[i] if c not in out + "".join(p for p, _ in others)]
+    spread = [(c, np.ones(xs[i].shape[parts[i].index(c)], xs[i].dtype)) for c in lonely]
+    names, factors = zip((out, g), *others, *spread, strict=True)
+    return contract(*factors, subscripts=",".join(names) + "->" + parts[i])
+
+
+contract = op(_contract, "einsum", xs=_contract_rule)
+
+
+def einsum(equation: str, *operands: Any) -> Any:
+    """The sum of products that `equation` describes: one letter per dimension, those missing after "->" summed over.
+
+    **Raises** `ShapeError` if the equation and the operands do not fit.
+
+    >>> a = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> einsum("ij,kj->ik", a, a).tolist()
+    [[5.0, 11.0], [11.0, 25.0]]
+    >>> einsum("ii", a).item()
+    5.0
+    """
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    inputs, arrow, out = equation.replace(" ", "").partition("->")
+    parts = inputs.split(",")
+    if len(parts) != len(operands):
+        raise ShapeError(f"einsum: {equation!r} describes {len(parts)} operands, but {len(operands)} were given")
+    free = [c for c in string.ascii_letters if c not in equation]
+    widths = [x.ndim - len(p.replace("...", "")) for p, x in zip(parts, operands, strict=True)]
+    for part, x, width in zip(parts, operands, widths, strict=True):
+        if width < 0 or (width and "..." not in part):
+            raise ShapeError(f"einsum: {part!r} in {equation!r} does not have one letter for each dimension of {x.shape}")
+    dots = "".join(free[: max((w for p, w in zip(parts, widths, strict=True) if "..." in p), default=0)])
+    parts = [p.replace("...", dots[len(dots) - w :] if w else "") for p, w in zip(parts, widths, strict=True)]
+    if arrow:
+        out = out.replace("...", dots)
+    else:
+        letters = "".join(p for p in parts)
+        out = dots + "".join(sorted(c for c in set(letters) - set(dots) if letters.count(c) == 1))
+
+    sizes: dict[str, int] = {}
+    for part, x in zip(parts, operands, strict=True):
+        for c, n in zip(part, x.shape, strict=True):
+            if n != 1 and sizes.setdefault(c, n) != n and sizes[c] != 1:
+                raise ShapeError(f"einsum: index {c!r} of {equation!r} is {sizes[c]} long in one operand and {n} in another")
+    if len(set(out)) < len(out) or not set(out) <= set("".join(parts)):
+        raise ShapeError(f"einsum: the letters after -> in {equation!r} must be different and stand before it")
+    reduced = [_distinct(p, x) for p, x in zip(parts, operands, strict=True)]
+    return contract(*[x for _, x in reduced], subscripts=",".join(p for p, _ in reduced) + "->" + out)
+
+
+def _distinct(letters: str, x: Any) -> tuple[str, Any]:
+    """An operand without repeated letters: "iij" means the diagonal of the first two dimensions."""
+    for c in letters:
+        while letters.count(c) > 1:
+            first = letters.index(c)
+            second = letters.index(c, first + 1)
+            x = shapes.diagonal(x, 0, first, second)
+            letters = letters[:first] + letters[first + 1 : second] + letters[second + 1 :] + c
+    return letters, x
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """The sum of products over `dims`: the last and first n dimensions, or a pair of lists of dimensions."""
+    over_a, over_b = (range(a.ndim - dims, a.ndim), range(dims)) if isinstance(dims, int) else map(_as_list, dims)
+    over_a, over_b = dims_of(tuple(over_a), a.ndim), dims_of(tuple(over_b), b.ndim)
+    if [a.shape[d] for d in over_a] != [b.shape[d] for d in over_b]:
+        raise ShapeError(f"tensordot: dimensions {over_a} of {a.shape} and {over_b} of {b.shape} have different sizes")
+    kept_a = [d for d in range(a.ndim) if d not in over_a]
+    kept_b = [d for d in range(b.ndim) if d not in over_b]
+    inner = math.prod(a.shape[d] for d in over_a)
+    rows, columns = [a.shape[d] for d in kept_a], [b.shape[d] for d in kept_b]
+    left = np.reshape(np.transpose(a, (*kept_a, *over_a)), (math.prod(rows), inner))
+    right = np.reshape(np.transpose(b, (*over_b, *kept_b)), (inner, math.prod(columns)))
+    return np.reshape(matmul(left, right), (*rows, *columns))
+
+
+def _as_list(dims: Any) -> list[int]:
+    return [dims] if isinstance(dims, int) else list(dims)

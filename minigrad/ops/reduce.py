@@ -1,0 +1,334 @@
+"""Sums, products, extremes and running totals along dimensions.
+
+`dim` is an int, a tuple of ints or None for all dimensions; negative ones count from the end. With `keepdim` the
+reduced dimensions stay, with length 1. A rule here first brings g back to the rank of x (`restore`) and lets
+broadcasting do the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..op import op
+from ..tensor import Tensor
+from . import elementwise
+from .elementwise import maximum, minimum
+
+# What an argument `dim` may be.
+Dim = int | tuple[int, ...] | list[int] | None
+
+
+class Extremes(NamedTuple):
+    """What `max(dim)`, `min(dim)`, `sort` and `topk` return: the values and where they were."""
+
+    values: Any
+    indices: Any
+
+
+def dims_of(dim: Dim, ndim: int) -> tuple[int, ...]:
+    """The dimensions that `dim` stands for, as numbers from 0."""
+    if dim is None:
+        return tuple(range(ndim))
+    return np.lib.array_utils.normalize_axis_tuple(dim if isinstance(dim, int) else tuple(dim), ndim or 1)
+
+
+def count(x: Any, dim: Dim) -> int:
+    """How many entries of x go into one entry of the result."""
+    return math.prod(x.shape[d] for d in dims_of(dim, x.ndim)) if x.ndim else 1
+
+
+def restore(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
+    """g, with the reduced dimensions back in place as length 1, so that it broadcasts against `shape`."""
+    gone = dims_of(dim, len(shape))
+    return np.reshape(g, tuple(1 if d in gone else n for d, n in enumerate(shape)))
+
+
+def spread(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
+    """g, repeated over the reduced dimensions."""
+    return np.broadcast_to(restore(g, shape, dim), shape)
+
+
+def _axis(dim: Dim) -> Any:
+    return tuple(dim) if isinstance(dim, list) else dim
+
+
+# ---- sums -----------------------------------------------------------------------------------------------------------
+
+
+def _sum(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """The sum over `dim`."""
+    return np.sum(x, axis=_axis(dim), keepdims=keepdim)
+
+
+def _mean(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """The mean over `dim`: Σ x / n."""
+    if x.dtype.kind not in "fc":
+        raise TypeError(f"the mean of {x.dtype} values is not {x.dtype}; convert first, as in x.float().mean()")
+    return np.mean(x, axis=_axis(dim), keepdims=keepdim)
+
+
+def _mean_rule(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
+    n = math.prod(shape[d] for d in dims_of(dim, len(shape)))
+    return spread(g / n, shape, dim)
+
+
+def _var(x: Any, dim: Dim = None, correction: float = 1, keepdim: bool = False) -> Any:
+    """The variance over `dim`: Σ (x − mean)² / (n − correction)."""
+    return np.var(x, axis=_axis(dim), ddof=correction, keepdims=keepdim)
+
+
+def _var_rule(g: Any, x: Any, dim: Dim, correction: float) -> Any:
+    centred = x - mean(x, dim, keepdim=True)
+    return restore(g, x.shape, dim) * centred * (2 / _or_nan(count(x, dim) - correction))
+
+
+def _std(x: Any, dim: Dim = None, correction: float = 1, keepdim: bool = False) -> Any:
+    """The standard deviation over `dim`: the square root of `var`; where it is 0, so is its gradient."""
+    return np.std(x, axis=_axis(dim), ddof=correction, keepdims=keepdim)
+
+
+def _std_rule(g: Any, x: Any, out: Any, dim: Dim, correction: float) -> Any:
+    return _var_rule(np.where(out == 0, 0, g / np.where(out == 0, 1, 2 * out)), x, dim, correction)
+
+
+def _or_nan(n: float) -> float:
+    return n if n > 0 else math.nan
+
+
+sum = op(_sum, "sum", x=lambda g, shape, dim: spread(g, shape, dim))
+mean = op(_mean, "mean", x=_mean_rule)
+_variance = op(_var, "var", x=_var_rule)
+_deviation = op(_std, "std", x=_std_rule)
+
+
+def var(x: Any, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+    """The variance over `dim`: Σ (x − mean)² / (n − correction); `unbiased=False` means correction 0."""
+    dim, correction = _pytorch_variance(dim, unbiased, correction)
+    return _variance(x, dim, correction, keepdim)
+
+
+def std(x: Any, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+    """The standard deviation over `dim`: the square root of `var`; where it is 0, so is its gradient."""
+    dim, correction = _pytorch_variance(dim, unbiased, correction)
+    return _deviation(x, dim, correction, keepdim)
+
+
+def _pytorch_variance(dim: Any, unbiased: bool | None, correction: float) -> tuple[Dim, float]:
+    if isinstance(dim, bool):  # PyTorch's var(unbiased)
+        dim, unbiased = None, dim
+    return dim, correction if unbiased is None else float(unbiased)
+
+
+# ---- products -------------------------------------------------------------------------------------------------------
+
+
+def _prod(x: Any, dim: int, keepdim: bool = False) -> Any:
+    """The product over one dimension."""
+    return np.prod(x, axis=dim, keepdims=keepdim)
+
+
+def _prod_rule(g: Any, x: Any, out: Any, dim: int) -> Any:
+    """g times the product of the others: out / x, or, where x has a zero, multiplied out without each entry in turn."""
+    g = restore(g, x.shape, dim)
+    if (x != 0).all():
+        return g * restore(out, x.shape, dim) / x
+    others = np.where(np.eye(x.shape[dim], dtype=bool), 1, _rows(x, dim))  # row i: x with a 1 in place of x_i
+    return g * np.moveaxis(_product(others, -1), -1, dim)
+
+
+def _rows(x: Any, dim: int) -> Any:
+    """x with `dim` last and a new dimension before it, along which the same row stands again and again."""
+    return np.expand_dims(np.moveaxis(x, dim, -1), -2)
+
+
+_product = op(_prod, "prod", x=_prod_rule)
+
+
+def prod(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """The product over `dim`; its gradient is right where entries are 0, too.
+
+    >>> x = Tensor([2.0, 0.0, 5.0], requires_grad=True)
+    >>> prod(x).backward()
+    >>> x.grad
+    tensor([ 0., 10.,  0.])
+    """
+    for d in sorted(dims_of(dim, x.ndim), reverse=True):
+        x = _product(x, d, keepdim)
+    return x
+
+
+# ---- running totals -------------------------------------------------------------------------------------------------
+
+
+def _reversed_cumsum(g: Any, dim: int) -> Any:
+    return np.flip(np.cumsum(np.flip(g, dim), dim), dim)
+
+
+def _cumsum(x: Any, dim: int) -> Any:
+    """Running sums: yᵢ = x₀ + … + xᵢ."""
+    return np.cumsum(x, axis=dim)
+
+
+def _cumprod(x: Any, dim: int) -> Any:
+    """Running products: yᵢ = x₀ · … · xᵢ."""
+    return np.cumprod(x, axis=dim)
+
+
+def _cumprod_rule(g: Any, x: Any, out: Any, dim: int) -> Any:
+    """Σ over i ≥ k of gᵢ yᵢ / x_k, or, where x has a zero, with yᵢ multiplied out without x_k."""
+    if (x != 0).all():
+        return _reversed_cumsum(g * out, dim) / x
+    k, i, j = np.ogrid[: x.shape[dim], : x.shape[dim], : x.shape[dim]]
+    without = _product(np.where((j <= i) & (j != k), np.expand_dims(_rows(x, dim), -2), 1), -1)  # (…, k, i)
+    total = np.sum(_rows(g, dim) * np.where((j <= i)[0].T, without, 0), -1)  # over i ≥ k
+    return np.moveaxis(total, -1, dim)
+
+
+cumsum = op(_cumsum, "cumsum", x=lambda g, dim: _reversed_cumsum(g, dim))
+cumprod = op(_cumprod, "cumprod", x=_cumprod_rule)
+
+# ---- extremes -------------------------------------------------------------------------------------------------------
+
+
+def _amax(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """The greatest entry over `dim`; entries that tie share the gradient equally."""
+    return np.max(_some(x, dim), axis=_axis(dim), keepdims=keepdim)
+
+
+def _amin(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """The least entry over `dim`; entries that tie share the gradient equally."""
+    return np.min(_some(x, dim), axis=_axis(dim), keepdims=keepdim)
+
+
+def _shared(g: Any, x: Any, out: Any, dim: Dim) -> Any:
+    """g, shared equally by the entries of x that equal the result."""
+    reached = x == restore(out, x.shape, dim)
+    return restore(g, x.shape, dim) * reached / np.sum(reached, _axis(dim), keepdims=True)
+
+
+def _some(x: Any, dim: Dim) -> Any:
+    if not count(x, dim) and 0 in x.shape:
+        raise ShapeError(f"the extreme of no entries: shape {x.shape} over dim {dim} has nothing to choose from")
+    return x
+
+
+amax = op(_amax, "amax", x=_shared)
+amin = op(_amin, "amin", x=_shared)
+
+
+def _argmax(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Where the greatest entry is along `dim` (in the flattened tensor if None); the first one where several tie."""
+    return np.argmax(_some(x, dim), axis=dim, keepdims=keepdim)
+
+
+def _argmin(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Where the least entry is along `dim` (in the flattened tensor if None); the first one where several tie."""
+    return np.argmin(_some(x, dim), axis=dim, keepdims=keepdim)
+
+
+argmax = op(_argmax, "argmax")
+argmin = op(_argmin, "argmin")
+
+
+def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The greatest entry of all; with an int `dim`, (values, indices) along it; with a tensor, `maximum` of the two.
+
+    Over all entries, ties share the gradient equally (as `amax` does); along a `dim` it goes to the index returned.
+
+    >>> max(Tensor([[1.0, 3.0], [5.0, 2.0]]), dim=1).indices
+    tensor([1, 0])
+    """
+    return _extreme(x, dim, keepdim, amax, argmax, maximum)
+
+
+def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The least entry of all; with an int `dim`, (values, indices) along it; with a tensor, `minimum` of the two.
+
+    Over all entries, ties share the gradient equally (as `amin` does); along a `dim` it goes to the index returned.
+    """
+    return _extreme(x, dim, keepdim, amin, argmin, minimum)
+
+
+def _extreme(x: Any, dim: Any, keepdim: bool, value: Any, where: Any, of_two: Any) -> Any:
+    if dim is None:
+        return value(x, None, keepdim)
+    if isinstance(dim, (Tensor, np.ndarray)):
+        return of_two(x, dim)
+    indices = where(x, dim, True)
+    values = np.take_along_axis(x, indices, dim)
+    return Extremes(values, indices) if keepdim else Extremes(np.squeeze(values, dim), np.squeeze(indices, dim))
+
+
+# ---- norms and logarithmic sums -------------------------------------------------------------------------------------
+
+
+def _logsumexp(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """log Σ exp(x) over `dim`, without overflow; −inf where every entry is −inf."""
+    top = np.max(x, axis=_axis(dim), keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0)
+    total = np.sum(np.exp(x - top), axis=_axis(dim), keepdims=True)
+    with np.errstate(divide="ignore"):
+        out = np.log(total) + top
+    return out if keepdim else np.squeeze(out, dims_of(dim, x.ndim))
+
+
+def _logsumexp_rule(g: Any, x: Any, out: Any, dim: Dim) -> Any:
+    """g times softmax(x), which is 0 where every entry is −inf."""
+    total = restore(out, x.shape, dim)
+    return restore(g, x.shape, dim) * np.exp(x - np.where(total == -np.inf, 0, total))
+
+
+def _norm2(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """The Euclidean length over `dim`: √Σ x²; its gradient at 0 is 0."""
+    return np.sqrt(np.sum(x * x, axis=_axis(dim), keepdims=keepdim))
+
+
+def _norm2_rule(g: Any, x: Any, out: Any, dim: Dim) -> Any:
+    length = restore(out, x.shape, dim)
+    return restore(g, x.shape, dim) * x / np.where(length == 0, 1, length)
+
+
+logsumexp = op(_logsumexp, "logsumexp", x=_logsumexp_rule)
+euclidean_norm = op(_norm2, "norm", x=_norm2_rule)
+
+
+def norm(x: Any, p: float | str = 2, dim: Dim = None, keepdim: bool = False) -> Any:
+    """The p-norm over `dim`, (Σ |x|ᵖ)^(1/p); `p` may be "fro" (2), inf or −inf (extremes), 0 (how many are not 0).
+
+    >>> norm(Tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if p in (2, "fro"):
+        return euclidean_norm(x, dim, keepdim)
+    if p == math.inf:
+        return amax(elementwise.abs(x), dim, keepdim)
+    if p == -math.inf:
+        return amin(elementwise.abs(x), dim, keepdim)
+    if isinstance(p, str):
+        raise ValueError(f"norm: p is a number or 'fro', not {p!r}")
+    if p == 0:
+        return sum((x != 0) * 1.0, dim, keepdim)
+    if p == 1:
+        return sum(elementwise.abs(x), dim, keepdim)
+    return sum(elementwise.abs(x) ** p, dim, keepdim) ** (1 / p)
+
+
+# ---- questions ------------------------------------------------------------------------------------------------------
+
+
+def _any(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """Whether any entry over `dim` is not 0."""
+    return np.any(x, axis=_axis(dim), keepdims=keepdim)
+
+
+def _all(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+    """Whether no entry over `dim` is 0."""
+    return np.all(x, axis=_axis(dim), keepdims=keepdim)
+
+
+any = op(_any, "any")
+all = op(_all, "all")

@@ -1,0 +1,157 @@
+"""Random numbers, from one generator that `manual_seed` resets, so that every run can be repeated.
+
+With this file one can draw tensors (`randn`, `rand`, `randint`, `randperm`, `normal`, `bernoulli`, `multinomial`), seed
+them, and save and restore the state of the generator. Any of these takes `generator=` to draw from one of your own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .tensor import Tensor, wrap
+
+
+class Generator:
+    """A source of random numbers (NumPy's PCG64) with a seed of its own.
+
+    >>> g = Generator().manual_seed(0)
+    >>> a = rand(2, generator=g)
+    >>> b = rand(2, generator=g.manual_seed(0))
+    >>> bool((a == b).all())
+    True
+    """
+
+    def __init__(self, device: Any = None) -> None:
+        self.numpy = np.random.default_rng()
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from `seed`; the same seed gives the same numbers."""
+        self.numpy = np.random.default_rng(seed)
+        return self
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the generator stands, as plain numbers that `minigrad.save` can write."""
+        return self.numpy.bit_generator.state
+
+    def set_state(self, state: dict[str, Any]) -> Generator:
+        """Go back to a state that `get_state` returned."""
+        self.numpy.bit_generator.state = state
+        return self
+
+
+default_generator = Generator().manual_seed(0)
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the generator that everything random here draws from, unless it is given another one."""
+    return default_generator.manual_seed(seed)
+
+
+def get_rng_state() -> dict[str, Any]:
+    """The state of the common generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state: dict[str, Any]) -> None:
+    """Go back to a state that `get_rng_state` returned."""
+    default_generator.set_state(state)
+
+
+def _source(generator: Generator | None) -> np.random.Generator:
+    return (default_generator if generator is None else generator).numpy
+
+
+def _sizes(size: tuple[Any, ...], named: Any) -> tuple[int, ...]:
+    if named is not None:
+        size = (named,)
+    if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
+        size = tuple(size[0])
+    return tuple(int(n) for n in size)
+
+
+def _made(array: np.ndarray, dtype: Any, requires_grad: bool) -> Tensor:
+    array = np.asarray(array).astype(dtypes.get_default_dtype() if dtype is None else dtype, copy=False)
+    return wrap(array).requires_grad_(requires_grad)
+
+
+def randn(*shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
+          requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
+    """Independent draws from the normal distribution with mean 0 and variance 1."""
+    return _made(_source(generator).standard_normal(_sizes(shape, size)), dtype, requires_grad)
+
+
+def rand(*shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
+         requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
+    """Independent draws from the uniform distribution on [0, 1)."""
+    return _made(_source(generator).random(_sizes(shape, size)), dtype, requires_grad)
+
+
+def randn_like(x: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`randn` in the shape and dtype of x."""
+    return randn(*x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+
+
+def rand_like(x: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`rand` in the shape and dtype of x."""
+    return rand(*x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+
+
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
+            device: Any = None) -> Tensor:  # fmt: skip
+    """Independent integers from `low` (0 if only `high` is given) up to, but not including, `high`.
+
+    >>> randint(5, (2, 3)).shape
+    (2, 3)
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    if high <= low:
+        raise ValueError(f"randint: no integer lies from {low} up to, but not including, {high}")
+    drawn = _source(generator).integers(low, high, _sizes((size,), None))
+    return _made(drawn, dtypes.int64 if dtype is None else dtype, False)
+
+
+def randperm(n: int, *, generator: Generator | None = None, device: Any = None) -> Tensor:
+    """The integers 0 … n−1 in random order."""
+    return wrap(_source(generator).permutation(n))
+
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """Draws from normal distributions with the given means and standard deviations (tensors or numbers)."""
+    if size is None:
+        size = np.broadcast_shapes(np.shape(mean), np.shape(std))
+    return randn(*_sizes((size,), None), generator=generator) * std + mean
+
+
+def bernoulli(p: Any, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability p, else 0, for each entry of p."""
+    values = p.detach().array if isinstance(p, Tensor) else np.asarray(p, dtypes.get_default_dtype())
+    if values.size and not (0 <= values.min() and values.max() <= 1):
+        raise ValueError(f"bernoulli: probabilities lie in [0, 1], not in [{values.min()}, {values.max()}]")
+    return wrap((_source(generator).random(values.shape) < values).astype(values.dtype))
+
+
+def multinomial(weights: Tensor, num_samples: int, replacement: bool = False, *,
+                generator: Generator | None = None) -> Tensor:  # fmt: skip
+    """Positions drawn with probability proportional to `weights`, (K) → (num_samples) or (N, K) → (N, num_samples).
+
+    **Raises** `ValueError` for negative weights, weights that are all 0, or more draws without replacement than there
+    are weights above 0.
+    """
+    rows = np.atleast_2d(weights.detach().array).astype(np.float64)
+    if not (np.isfinite(rows).all() and (rows >= 0).all() and (rows.sum(1) > 0).all()):
+        raise ValueError("multinomial: weights are finite and not negative, and each row has one above 0")
+    if not replacement and (rows > 0).sum(1).min() < num_samples:
+        raise ValueError(f"multinomial: {num_samples} draws without replacement from {(rows > 0).sum(1).min()} weights above 0")
+    source = _source(generator)
+    drawn = [source.choice(len(row), num_samples, replacement, row / row.sum()) for row in rows]
+    return wrap(np.array(drawn).reshape(weights.shape[:-1] + (num_samples,)))
+
+
+def shuffle_order(n: int, generator: Generator | None = None) -> Sequence[int]:
+    """The integers 0 … n−1 in random order, as Python ints."""
+    return _source(generator).permutation(n).tolist()
