@@ -34,6 +34,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+# Chosen among the first hundred or so: no ambiguous word has its tags equally often in train, the examples
+# above occur, and the most frequent tags get 55 to 60 % of the ambiguous words in test.
 SEED = 27
 TRAIN, DEV, TEST = SPLITS = "train", "dev", "test"
 
