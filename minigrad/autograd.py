@@ -132,7 +132,10 @@ class Node:
         return self.plan.op.name
 
     def __repr__(self) -> str:
-        return f"<{self.name} -> {self.dtype} {self.shape}>"
+        return f"<{self} -> {self.dtype} {self.shape}>"
+
+    def __str__(self) -> str:
+        return self.name if self.scope is None else f"{self.name} in {self.scope}"
 
     def saved_as_tensors(self) -> list[Any]:
         """The saved values with their history, for rules that are themselves to be recorded."""
@@ -152,7 +155,7 @@ class Node:
                 by = self.prints[position] != memory.fingerprint(self.saved).get(position) and "NumPy code"
             if by:
                 raise RuntimeError(
-                    f"backward through {self.name}: the gradient needs {self._what(position)}, but that value was "
+                    f"backward through {self}: the gradient needs {self._what(position)}, but that value was "
                     f"changed in place by {by} after {self.name} had used it. Change a copy (x.clone()), or write "
                     f"x = x + v instead of x += v"
                 )
@@ -204,6 +207,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
     masked: set[Any] = set()  # targets of which some entries were never used, as in the branch `where` did not take
     freed = None if keep else Freed(memory.caller())
     observer = thread.mode.observer
+    clock = memory.Clock
 
     for node in order:
         g = gradients.pop(node, None)
@@ -219,10 +223,10 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
         plan, saved = node.plan, node.saved
         if type(saved) is Freed:
             raise RuntimeError(
-                f"backward through {node.name}: this part of the graph was freed by the backward pass at "
+                f"backward through {node}: this part of the graph was freed by the backward pass at "
                 f"{saved.where}; call that one with retain_graph=True to go through it again"
             )
-        if memory.Clock.latest > node.tick or node.prints:
+        if clock.latest > node.tick or node.prints:
             node.check_unchanged()
         if record:
             saved = node.saved_as_tensors()
@@ -245,12 +249,12 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
                 gradient = sum_to(gradient, shape, node, i)
             if gradient.dtype is not target.dtype:
                 gradient = gradient.astype(target.dtype)
-            if plan.op.selects or (masked and node in masked):
+            if plan.selects or (masked and node in masked):
                 masked.add(target)
-                if plan.op.elementwise and gradient.shape == g.shape:
+                if plan.elementwise and gradient.shape == g.shape:
                     gradient = np.where(g == 0, 0, gradient)
             if observer is not None:
-                observer(f"the backward pass of {node.name}", (g, *node.saved), gradient)
+                observer(f"the backward pass of {node}", (g, *node.saved), gradient)
             if target not in gradients:
                 gradients[target] = gradient
                 if type(target) is not Node and _is_new(gradient, g, saved):
@@ -279,7 +283,7 @@ def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
     if gradient.shape[max(extra, 0) :] != shape and not spread or extra < 0:
         position = node.plan.positions[i]
         raise ValueError(
-            f"backward through {node.name}: the rule for argument {node.plan.op.argument_name(position)!r} of shape "
+            f"backward through {node}: the rule for argument {node.plan.op.argument_name(position)!r} of shape "
             f"{shape} returned a gradient of shape {gradient.shape}"
         )
     return gradient.sum(axis=(*range(extra), *spread)).reshape(shape)

@@ -1,28 +1,32 @@
 """Changing a tensor in place, with PyTorch's meaning and never a silently wrong gradient.
 
-There are three cases, decided in `assign`:
+There are three cases, decided in `check_changeable` and `assign`:
 
-- Nothing is recorded (no gradient is involved, or `no_grad`): the memory itself is overwritten. Views of it see the change,
-  and so does the clock in `memory.py`: a backward pass that still needs the old value raises.
-- The tensor is inside a graph, or what it is changed by is: the change is an ordinary recorded operation, after which the
-  handle stands for the new value. Old values stay what they were, so every gradient stays right. If other tensors are
-  views of the same memory, they are moved along, as if the memory had been overwritten.
+- Nothing is recorded (no gradient is involved, or `no_grad`): the memory itself is overwritten. Views of it see the
+  change, and so does the clock in `memory.py`: a backward pass that still needs the old value raises.
+- The tensor is inside a graph, or what it is changed by is: the change is an ordinary recorded operation, after which
+  the handle stands for the new value. Old values stay what they were, so every gradient stays right. If other tensors
+  are views of the same memory, they are moved along, as if the memory had been overwritten. Only where somebody outside
+  the graph shows the memory too (`x.detach()`, `x.numpy()`) is it overwritten, so that they see the change.
 - The tensor is a leaf that requires grad, or a view of one: changing it would change the variable that the
   gradient is about. That raises.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.lib.stride_tricks import as_strided
 
 from . import memory
 from .autograd import thread
 from .errors import ShapeError
 from .op import op
-from .ops import elementwise, index
+from .ops import index, shape
 from .random import Generator, _source
 from .tensor import Tensor, as_array, label, wrap
 
@@ -30,28 +34,33 @@ from .tensor import Tensor, as_array, label, wrap
 
 
 class Place(NamedTuple):
-    """Where a view lies in the memory of its base, counted in entries."""
+    """Where a view lies in the memory of its base, counted in entries from the first one in memory."""
 
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    writeable: bool
 
     @classmethod
     def of(cls, view: np.ndarray, base: np.ndarray) -> Place:
         """The place of `view` in `base`."""
-        address = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+        offset = view.__array_interface__["data"][0] - byte_bounds(base)[0]
         size = base.itemsize
-        return cls(address // size, view.shape, tuple(s // size for s in view.strides))
+        return cls(offset // size, view.shape, tuple(s // size for s in view.strides), view.flags.writeable)
 
     def within(self, base: np.ndarray) -> np.ndarray:
         """The view of `base` at this place."""
-        flat = base.ravel(order="K")[self.offset :]
-        return np.lib.stride_tricks.as_strided(flat, self.shape, tuple(s * base.itemsize for s in self.strides))
+        first, last = byte_bounds(base)
+        forwards: Any = (*(slice(None, None, -1 if s < 0 else 1) for s in base.strides), ...)
+        entries = as_strided(base[forwards], ((last - first) // base.itemsize,), (base.itemsize,))
+        strides = tuple(s * base.itemsize for s in self.strides)
+        return as_strided(entries[self.offset :], self.shape, strides, writeable=self.writeable)
 
     def entries(self, base: Place) -> np.ndarray:
         """For each entry of the view, which entry of the base it is, counting the base's entries row by row."""
-        rank = np.empty(np.prod(base.shape, dtype=int), int)
-        rank[base._offsets().ravel()] = np.arange(rank.size)
+        offsets = base._offsets().ravel()
+        rank = np.empty(offsets.max(initial=-1) + 1, int)
+        rank[offsets] = np.arange(offsets.size)
         return rank[self._offsets()]
 
     def _offsets(self) -> np.ndarray:
@@ -59,19 +68,20 @@ class Place(NamedTuple):
         return self.offset + sum(np.ix_(*steps), start=np.zeros(self.shape, int))
 
 
-def _replace(x: Any, place: Place, value: Any) -> Any:
-    out = x.copy(order="K")
-    place.within(out)[...] = value
-    return out
-
-
-def _entries(x: Any, place: Place) -> np.ndarray:
-    return place.entries(Place.of(x, x))
+def _in_the_layout_of(x: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A copy of `values` whose entries lie in memory as those of x do."""
+    first, last = byte_bounds(x)
+    memory = np.empty((last - first) // x.itemsize, x.dtype)
+    copy = as_strided(memory[Place.of(x, x).offset :], x.shape, x.strides)
+    copy[...] = values
+    return copy
 
 
 def _replaced(x: Any, entries: Any, place: Place, value: Any) -> Any:
     """A copy of x with `value` at the place of one of its views."""
-    return _replace(x, place, value)
+    out = _in_the_layout_of(x, x)
+    place.within(out)[...] = value
+    return out
 
 
 def _viewed(x: Any, entries: Any, place: Place) -> Any:
@@ -83,8 +93,12 @@ def _rest_rule(g: Any, shape: tuple[int, ...], entries: Any) -> Any:
     return np.reshape(index.setitem(np.reshape(g, (-1,)), entries, 0), shape)
 
 
+def _viewed_rule(g: Any, shape: tuple[int, ...], entries: Any) -> Any:
+    return np.reshape(index.put(g, (math.prod(shape),), entries), shape)
+
+
 replace_view = op(_replaced, "replace_view", x=_rest_rule, value=lambda g, entries: np.reshape(g, (-1,))[entries])
-view_at = op(_viewed, "view_at", x=lambda g, shape, entries: np.reshape(index.put(g, (int(np.prod(shape)),), entries), shape))
+view_at = op(_viewed, "view_at", x=_viewed_rule)
 
 # ---- the change itself ----------------------------------------------------------------------------------------------
 
@@ -92,18 +106,66 @@ view_at = op(_viewed, "view_at", x=lambda g, shape, entries: np.reshape(index.pu
 def check_changeable(x: Tensor, name: str, *values: Any) -> bool:
     """Whether changing x by `values` will be recorded.
 
-    **Raises** `RuntimeError` if x is a leaf that requires grad, or a view of one, while operations are recorded.
+    **Raises** `RuntimeError` if x shows one entry several times, or cannot be written to; and while operations are
+    recorded, if x is or shares memory with a leaf that requires grad, or is a view whose making was not recorded.
     """
+    if not x.array.flags.writeable:
+        raise RuntimeError(
+            f"{name}: the entries of {label(x)} share memory (it was expanded, or is read-only); change x.clone()"
+        )
     if not thread.mode.recording:
         return False
-    variable = x if x.base is None else x.base
-    if x._requires_grad and variable._requires_grad and variable.node is None:
-        what = f"{label(variable)} is a leaf" if variable is x else f"{label(x)} is a view of a leaf"
+    base = _base(x)
+    for variable in (x, base, *_views(base)):
+        if variable._requires_grad and variable.node is None:
+            what = "is a leaf" if variable is x else f"shares memory with {label(variable)}, a leaf"
+            raise RuntimeError(
+                f"{name}: {label(x)} {what} that requires grad and cannot be changed in place while operations are "
+                f"recorded; do it inside `with minigrad.no_grad():`, or compute a new tensor"
+            )
+    if base._requires_grad and not x._requires_grad:
         raise RuntimeError(
-            f"{name}: {what} that requires grad and cannot be changed in place while operations are recorded; "
-            f"do it inside `with minigrad.no_grad():`, or compute a new tensor"
+            f"{name}: {label(x)} is a view that was made under no_grad, so the change would be missing from the "
+            f"history of {label(base)}; make the view where operations are recorded, or use x.detach()"
         )
-    return x._requires_grad or any(isinstance(v, Tensor) and v._requires_grad for v in values)
+    recorded = x._requires_grad or any(isinstance(v, Tensor) and v._requires_grad for v in values)
+    if recorded and x.dtype.kind != "f":
+        raise TypeError(f"{name}: {label(x)} holds {x.dtype}, but the change requires grad; change x.float()")
+    return recorded
+
+
+def _base(x: Tensor) -> Tensor:
+    """The tensor of whose memory x is a view: x itself, if it is none."""
+    if x.base is None:
+        return x
+    if memory.owner(x.array) is not memory.owner(x.base.array):
+        raise RuntimeError(
+            f"{label(x)} is a view of memory that its base {label(x.base)} left when `.data` was assigned; "
+            f"change x.clone()"
+        )
+    return x.base
+
+
+def _views(base: Tensor) -> list[Tensor]:
+    """The living views of the memory of `base`."""
+    alive = [v for ref in base.views or () if (v := ref()) is not None]
+    return [v for v in alive if memory.owner(v.array) is memory.owner(base.array)]
+
+
+def is_alone(x: Tensor) -> bool:
+    """Whether nobody else shows the memory of x, so that its values may be moved elsewhere."""
+    variable = x._requires_grad and x.node is None
+    return not (x.base is not None or variable or _views(x) or memory.seen_elsewhere(x.array))
+
+
+def before(x: Tensor, name: str, *values: Any) -> Tensor:
+    """What to compute the new value of x from: x, or its old values where the memory will be overwritten.
+
+    **Raises** what `check_changeable` does.
+    """
+    if check_changeable(x, name, *values) and memory.seen_elsewhere(x.array):
+        return wrap(x.array.copy(), x.node)
+    return x
 
 
 def assign(x: Tensor, new: Any, name: str) -> Tensor:
@@ -113,7 +175,7 @@ def assign(x: Tensor, new: Any, name: str) -> Tensor:
     if not np.can_cast(new.dtype, x.dtype, "same_kind"):
         raise TypeError(f"{name}: a result of dtype {new.dtype} cannot be put into a tensor of dtype {x.dtype}")
     if isinstance(new, Tensor) and new._requires_grad:
-        _move(x, new if new.dtype == x.dtype else new.to(x.dtype))
+        _move(x, new if new.dtype == x.dtype else new.to(x.dtype), name)
     else:
         overwrite(x, ..., new.array if isinstance(new, Tensor) else new, name)
     return x
@@ -121,44 +183,31 @@ def assign(x: Tensor, new: Any, name: str) -> Tensor:
 
 def overwrite(x: Tensor, where: Any, values: Any, name: str) -> None:
     """Write `values` into the memory of x at the index `where`, and stamp it as changed."""
-    if not x.array.flags.writeable:
-        raise RuntimeError(
-            f"{name}: the entries of {label(x)} share memory (it was expanded, or is read-only); change x.clone()"
-        )
     x.array[where] = values
     memory.touch(x.array, f"{name} at {memory.caller()}")
 
 
-def _move(x: Tensor, new: Tensor) -> None:
+def _move(x: Tensor, new: Tensor, name: str) -> None:
     """Let the handle x, and every other view of its memory, stand for the recorded value `new`."""
-    base = x if x.base is None else x.base
-    family = [v for ref in base.views or () if (v := ref()) is not None]
-    if not family:
+    base = _base(x)
+    family = _views(base)
+    shown = memory.seen_elsewhere(x.array)
+    if not family and not shown:
         x.array, x.node, x._requires_grad = new.array, new.node, True
         return
     whole = Place.of(base.array, base.array)
     places = [Place.of(v.array, base.array) for v in family]
-    if base is x:
-        layout = np.empty_like(base.array)  # views keep their strides, so the new memory keeps the old order
-        layout[...] = new.array
-        changed = new if new.array.strides == base.array.strides else _in_layout(new, layout)
-    else:
+    if base is not x:
         place = Place.of(x.array, base.array)
-        changed = replace_view(base, place.entries(whole), place, new)
-    base.array, base.node, base._requires_grad = changed.array, changed.node, True
+        new = replace_view(base, place.entries(whole), place, new)
+    if shown:
+        overwrite(base, ..., new.array, name)
+    else:
+        base.array = _in_the_layout_of(base.array, new.array)
+    base.node, base._requires_grad = new.node, True
     for v, place in zip(family, places, strict=True):
-        if v.base is None:  # a detached view shows the new values, and still has no history
-            v.array = place.within(base.array)
-        else:
-            moved = view_at(base, place.entries(whole), place)
-            v.array, v.node, v._requires_grad = moved.array, moved.node, True
-
-
-def _in_layout(new: Tensor, layout: np.ndarray) -> Tensor:
-    """`new` with the memory layout of the array `layout`, which holds the same values."""
-    same = elementwise.add(new, 0)
-    same.array = layout
-    return same
+        moved = view_at(base, place.entries(whole), place)
+        v.array, v.node, v._requires_grad = moved.array, moved.node, True
 
 
 # ---- the methods with an underscore ---------------------------------------------------------------------------------
@@ -169,23 +218,29 @@ def setitem_(x: Tensor, where: Any, value: Any) -> None:
     where = index.plain(where)
     if not isinstance(value, Tensor):
         value = wrap(as_array(value, x.dtype if isinstance(value, (bool, int, float, list)) else None))
-    if check_changeable(x, "x[i] = v", value):
-        assign(x, index.setitem(x, where, value), "x[i] = v")
-        return
     if not np.can_cast(value.dtype, x.dtype, "same_kind"):
         raise TypeError(f"x[i] = v: values of dtype {value.dtype} cannot be put into a tensor of dtype {x.dtype}")
-    target = index._getitem(x.array, where)
-    if np.broadcast_shapes(value.shape, target.shape) != target.shape and value.array.size != target.size:
-        raise ShapeError(f"x[i] = v: a value of shape {value.shape} does not fit into x[i] of shape {target.shape}")
-    overwrite(x, where, value.array, "x[i] = v")
+    value = _fitted(value, index._getitem(x.array, where).shape, "x[i] = v")
+    if check_changeable(x, "x[i] = v", value):
+        assign(x, index.setitem(x, where, value), "x[i] = v")
+    else:
+        overwrite(x, where, value.array, "x[i] = v")
+
+
+def _fitted(value: Tensor, sizes: tuple[int, ...], name: str) -> Tensor:
+    """`value` without leading dimensions of length 1 that `sizes` has no place for; the rest is broadcast."""
+    extra = max(value.ndim - len(sizes), 0)
+    ends = zip(value.shape[::-1], sizes[::-1], strict=False)
+    if math.prod(value.shape[:extra]) != 1 or any(n not in (1, m) for n, m in ends):
+        raise ShapeError(f"{name}: a value of shape {value.shape} does not fit into a place of shape {sizes}")
+    return shape.reshape(value, value.shape[extra:]) if extra else value
 
 
 def by(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
     """The in-place method `name` that stores the result of `function`."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        check_changeable(self, name, *args)
-        return assign(self, function(self, *args, **kwargs), name)
+        return assign(self, function(before(self, name, *args, *kwargs.values()), *args, **kwargs), name)
 
     method.__name__ = name
     method.__doc__ = f"Put the result of `{function.__name__}` into this tensor, and return it."
@@ -194,35 +249,32 @@ def by(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
 
 def add_(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """Add `alpha * other` to this tensor, and return it."""
-    check_changeable(self, "add_", other)
-    return assign(self, self + (other if alpha == 1 else other * alpha), "add_")
+    return assign(self, before(self, "add_", other) + (other if alpha == 1 else other * alpha), "add_")
 
 
 def sub_(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """Subtract `alpha * other` from this tensor, and return it."""
-    check_changeable(self, "sub_", other)
-    return assign(self, self - (other if alpha == 1 else other * alpha), "sub_")
+    return assign(self, before(self, "sub_", other) - (other if alpha == 1 else other * alpha), "sub_")
 
 
 def addcmul_(self: Tensor, a: Any, b: Any, *, value: float = 1) -> Tensor:
     """Add `value * a * b` to this tensor, and return it."""
-    check_changeable(self, "addcmul_", a, b)
-    return assign(self, self + value * (a * b), "addcmul_")
+    return assign(self, before(self, "addcmul_", a, b) + value * (a * b), "addcmul_")
 
 
 def addcdiv_(self: Tensor, a: Any, b: Any, *, value: float = 1) -> Tensor:
     """Add `value * a / b` to this tensor, and return it."""
-    check_changeable(self, "addcdiv_", a, b)
-    return assign(self, self + value * (a / b), "addcdiv_")
+    return assign(self, before(self, "addcdiv_", a, b) + value * (a / b), "addcdiv_")
 
 
 def copy_(self: Tensor, source: Any) -> Tensor:
     """Put the values of `source`, broadcast if need be, into this tensor, and return it."""
     source = source if isinstance(source, Tensor) else wrap(as_array(source))
-    check_changeable(self, "copy_", source)
-    if source.shape != self.shape:
-        source = source.expand(self.shape)
-    return assign(self, source if source.dtype == self.dtype else source.to(self.dtype), "copy_")
+    source = _fitted(source, self.shape, "copy_")
+    if check_changeable(self, "copy_", source):
+        return assign(self, index.setitem(self, ..., source), "copy_")
+    overwrite(self, ..., source.array, "copy_")
+    return self
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:

@@ -35,14 +35,38 @@ class Clock:
 
 
 changes: dict[int, Change] = {}
-lent: dict[int, weakref.ref[Any]] = {}
 
 
 def owner(array: np.ndarray) -> Any:
     """The array that owns the memory which `array` is a view of (itself if it owns its own)."""
-    while isinstance(base := getattr(array, "base", None), np.ndarray) or hasattr(base, "base"):
-        array = base
-    return array
+    memory: Any = array
+    while isinstance(base := getattr(memory, "base", None), np.ndarray) or hasattr(base, "base"):
+        memory = base
+    return memory
+
+
+class Pieces:
+    """Pieces of memory, each forgotten when it is freed."""
+
+    def __init__(self) -> None:
+        self.alive: dict[int, weakref.ref[Any]] = {}
+
+    def add(self, array: np.ndarray) -> None:
+        """Take in the memory that `array` shows."""
+        memory = owner(array)
+        key = id(memory)
+        if key not in self.alive:
+            self.alive[key] = weakref.ref(memory, lambda _: self.alive.pop(key, None))
+
+    def __contains__(self, array: np.ndarray) -> bool:
+        return id(owner(array)) in self.alive
+
+    def __len__(self) -> int:
+        return len(self.alive)
+
+
+lent = Pieces()  # what NumPy code holds too, and may write to unseen (see `fingerprint`)
+shared = Pieces()  # what tensors without the history of its owner show too, as x.detach() does
 
 
 def touch(array: np.ndarray, by: str) -> None:
@@ -65,20 +89,22 @@ def change_since(array: Any, since: int) -> str | None:
 
 
 def lend(array: np.ndarray) -> np.ndarray:
-    """Note that NumPy code outside the engine holds `array` and may write to it unseen (see `fingerprint`)."""
-    memory = owner(array)
-    key = id(memory)
-    if key not in lent:
-        lent[key] = weakref.ref(memory, lambda _: lent.pop(key, None))
+    """Note that NumPy code outside the engine holds `array`."""
+    lent.add(array)
     return array
+
+
+def seen_elsewhere(array: np.ndarray) -> bool:
+    """Whether somebody outside the graph shows the memory of `array`, and expects to see it change."""
+    return array in lent or array in shared
 
 
 def fingerprint(values: Iterable[Any]) -> dict[int, int]:
     """Checksums of those `values` whose memory is lent: writes to it set no stamp, but they do change its sum."""
     return {
-        i: zlib.adler32(value.tobytes())
+        i: zlib.crc32(value.tobytes())
         for i, value in enumerate(values)
-        if isinstance(value, np.ndarray) and id(owner(value)) in lent
+        if isinstance(value, np.ndarray) and value in lent
     }
 
 

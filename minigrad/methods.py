@@ -54,9 +54,12 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return to(self, other.dtype)
 
 
+row_major = op(lambda x: np.ascontiguousarray(x), "contiguous", x=lambda g: g)
+
+
 def contiguous(self: Tensor) -> Tensor:
     """This tensor, with its values in memory row by row (a copy if they are not)."""
-    return self if self.array.flags.c_contiguous else self.clone()
+    return self if self.array.flags.c_contiguous else row_major(self)
 
 
 # ---- sizes given one by one or together -----------------------------------------------------------------------------
@@ -89,16 +92,19 @@ flip = _gathering(shape.flip, "dims")
 def view(self: Tensor, *sizes: Any) -> Tensor:
     """This tensor's memory in another shape; with a dtype instead of sizes, `to(dtype)`.
 
-    **Raises** `RuntimeError` if this tensor is itself a view whose entries do not lie in the order asked for.
+    **Raises** `RuntimeError` if the entries do not lie in memory in the order asked for, and others show that memory.
     """
     if len(sizes) == 1 and isinstance(sizes[0], np.dtype):
         return to(self, sizes[0])
     result = reshape(self, *sizes)
-    if self.base is not None and result.base is None and result.array.size:
-        raise RuntimeError(
-            f"view: the entries of a tensor of shape {self.shape} and strides {self.array.strides} do not lie in the "
-            f"order that shape {result.shape} needs; use x.reshape(…), which copies, or x.contiguous() first"
-        )
+    if result.base is None and result.array.size:  # a copy
+        if not inplace.is_alone(self):
+            raise RuntimeError(
+                f"view: the entries of a tensor of shape {self.shape} and strides {self.array.strides} do not lie in "
+                f"the order that shape {result.shape} needs; use x.reshape(…), which copies, or x.contiguous() first"
+            )
+        self.array = np.ascontiguousarray(self.array)
+        result = reshape(self, *sizes)
     return result
 
 
@@ -198,7 +204,6 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "or": elementwise.bitwise_or,
     "xor": elementwise.bitwise_xor,
 }
-IN_PLACE_OPERATORS = ["add", "sub", "mul", "truediv", "pow", "and", "or", "xor"]
 UNARY = {"neg": elementwise.neg, "abs": elementwise.abs, "invert": elementwise.bitwise_not}
 COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 
@@ -207,10 +212,11 @@ METHODS: dict[str, Callable[..., Any]] = {
     for family, names in (
         (
             elementwise,
-            "mul neg pow remainder floor_divide abs sign square sqrt reciprocal rsqrt lerp exp exp2 expm1 log log1p log2 "
-            "log10 logaddexp sin cos tan asin acos atan atan2 sinh cosh tanh sigmoid erf relu softplus silu leaky_relu elu "
-            "gelu maximum minimum clamp hardtanh masked_fill floor ceil trunc round eq ne lt le gt ge isnan isinf isfinite "
-            "logical_not logical_and logical_or logical_xor bitwise_not bitwise_and bitwise_or bitwise_xor",
+            "mul neg pow remainder floor_divide abs sign square sqrt reciprocal rsqrt lerp exp exp2 expm1 log log1p "
+            "log2 log10 logaddexp sin cos tan asin acos atan atan2 sinh cosh tanh sigmoid erf relu softplus silu "
+            "leaky_relu elu gelu maximum minimum clamp hardtanh masked_fill floor ceil trunc round eq ne lt le gt ge "
+            "isnan isinf isfinite logical_not logical_and logical_or logical_xor bitwise_not bitwise_and bitwise_or "
+            "bitwise_xor",
         ),
         (reduce, "sum mean var std prod cumsum cumprod amax amin argmax argmin max min logsumexp norm any all"),
         (
@@ -276,16 +282,15 @@ METHODS: dict[str, Callable[..., Any]] = {
 }
 
 IN_PLACE = (
-    "mul pow remainder abs sqrt reciprocal rsqrt lerp exp log sin cos tan tanh sigmoid relu clamp masked_fill floor ceil "
-    "round neg scatter scatter_add squeeze unsqueeze transpose t tril triu cumsum index_add div"
-).split()
-CHANGING = "add_ sub_ addcmul_ addcdiv_ copy_ fill_ zero_ index_fill_ normal_ uniform_ bernoulli_ detach_".split()
+    "mul div pow remainder abs neg sqrt reciprocal rsqrt lerp exp log sin cos tan tanh sigmoid relu clamp masked_fill "
+    "floor ceil round scatter scatter_add index_add squeeze unsqueeze transpose t tril triu cumsum"
+)
+CHANGING = "add_ sub_ addcmul_ addcdiv_ copy_ fill_ zero_ index_fill_ normal_ uniform_ bernoulli_ detach_"
 
 
 def _in_place_operator(operator: Callable[..., Any], symbol: str) -> Callable[..., Tensor]:
     def method(self: Tensor, other: Any) -> Tensor:
-        inplace.check_changeable(self, symbol, other)
-        return inplace.assign(self, operator(self, other), symbol)
+        return inplace.assign(self, operator(inplace.before(self, symbol, other), other), symbol)
 
     return method
 
@@ -295,30 +300,34 @@ def _reshaping(function: Callable[..., Any], name: str) -> Callable[..., Tensor]
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         inplace.check_changeable(self, name)
-        result = function(self, *args, **kwargs)
+        with autograd.set_grad_enabled(self.node is not None):  # the values stay, so the history does, even in no_grad
+            result = function(self, *args, **kwargs)
         self.array, self.node = result.array, result.node
         return self
 
     return method
 
 
-SYMBOLS = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/=", "pow": "**=", "and": "&=", "or": "|=", "xor": "^="}
+SYMBOLS = {
+    "add": "+=", "sub": "-=", "mul": "*=", "truediv": "/=", "floordiv": "//=", "mod": "%=", "pow": "**=",
+    "and": "&=", "or": "|=", "xor": "^=",
+}  # fmt: skip
 RESHAPING = {"squeeze", "unsqueeze", "transpose", "t"}
 
 for name, operation in OPERATORS.items():
     setattr(Tensor, f"__{name}__", operation)
     setattr(Tensor, f"__r{name}__", _swapped(operation))
-for name in IN_PLACE_OPERATORS:
-    setattr(Tensor, f"__i{name}__", _in_place_operator(OPERATORS[name], SYMBOLS[name]))
+for name, symbol in SYMBOLS.items():
+    setattr(Tensor, f"__i{name}__", _in_place_operator(OPERATORS[name], symbol))
 for name, operation in UNARY.items():
     setattr(Tensor, f"__{name}__", operation)
 for name in COMPARISONS:
     setattr(Tensor, f"__{name}__", vars(elementwise)[name])
 for name, operation in METHODS.items():
     setattr(Tensor, name, operation)
-for name in IN_PLACE:
+for name in IN_PLACE.split():
     setattr(Tensor, f"{name}_", (_reshaping if name in RESHAPING else inplace.by)(METHODS[name], f"{name}_"))
-for name in CHANGING:
+for name in CHANGING.split():
     setattr(Tensor, name, vars(inplace)[name])
 Tensor.__getitem__ = index.getitem  # type: ignore[method-assign]  # declared there, defined by the table
 Tensor.__setitem__ = inplace.setitem_  # type: ignore[method-assign]  # declared there, defined by the table

@@ -117,10 +117,11 @@ class Op:
 class Plan:
     """Which rules a call will need, and what it must keep for them, given which of its arguments require grad."""
 
-    __slots__ = ("op", "positions", "rules", "drop", "keeps_out", "out_position", "joint")
+    __slots__ = ("op", "positions", "rules", "drop", "keeps_out", "out_position", "joint", "selects", "elementwise")
 
     def __init__(self, op: Op, positions: list[int], count: int) -> None:
         self.op, self.positions, self.out_position = op, positions, count
+        self.selects, self.elementwise = op.selects, op.elementwise
         self.rules: list[tuple[Callable[..., Any], list[int | slice | None]]] = []
         self.joint = functools.partial(_joint, self, count) if op.fused else None
         self.drop: list[int] = []
@@ -193,6 +194,7 @@ def fused(
 def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function that users call: compute, and record if a gradient may be asked for."""
     name, count, plans, views, pair = record.name, len(record.parameters), record.plans, record.views, record.fused
+    float64, settle, differentiable = dtypes.float64, dtypes.settle, bool(record.rules)
     if record.variadic:
         inner, count = function, -1
 
@@ -231,11 +233,11 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             return out
         if type(out) is not np.ndarray:
             out = np.asarray(out)
-        if out.dtype is dtypes.float64:
-            out = dtypes.settle(out, values)
+        if out.dtype is float64:
+            out = settle(out, values)
 
         mode = thread.mode
-        if not (needing and mode.recording and record.rules):
+        if not (needing and differentiable and mode.recording):
             result = wrap(out)
         else:
             plan = plans.get((needing, bit))

@@ -1,18 +1,19 @@
 """Saving and loading: nested dictionaries and lists of tensors and numbers, as one `.npz` file, without pickle.
 
-An `.npz` file is a zip archive of arrays, so NumPy alone can open it; loading one never runs code. A plain dictionary of
-tensors, such as a `state_dict`, is stored under its own names. What else a checkpoint holds (numbers, strings, the shape of
-the nesting) stands beside the arrays as JSON.
+An `.npz` file is a zip archive of arrays: NumPy alone can open it, and loading one never runs code. A dictionary of
+tensors, such as a `state_dict`, is stored under its own names and nothing else. What more a checkpoint holds (numbers,
+strings, the shape of the nesting) stands beside the arrays, as JSON in the entry `__structure__`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 import zipfile
-from pathlib import Path
-from typing import Any
+import zlib
+from collections.abc import Iterable
+from typing import IO, Any
 
 import numpy as np
 
@@ -22,82 +23,148 @@ _STRUCTURE = "__structure__"
 
 
 def save(obj: Any, path: str | os.PathLike[str]) -> None:
-    """Write tensors, arrays, numbers, strings, None, and dictionaries and lists of them, to the file `path`.
+    """Write tensors, arrays, numbers, strings, None, and dictionaries, lists and tuples of them, to the file `path`.
 
-    The file appears only when it is complete: a failure half-way leaves what was there before.
+    The file appears only when it is complete: a failure half-way leaves what was there before. Values are saved, not
+    history: what `load` returns are leaves that do not require grad.
 
-    **Raises** `TypeError`, naming where, if something else is found in `obj`.
+    **Raises** `TypeError`, naming the entry, if something else is found in `obj`.
+
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "checkpoint.npz")
+    >>> save({"weights": {"w": Tensor([1.0, 2.0])}, "epoch": 3}, path)
+    >>> load(path)
+    {'weights': {'w': tensor([1., 2.])}, 'epoch': 3}
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {_STRUCTURE: np.empty(0)}  # keeps the name from being given to anything else
     structure = _taken_apart(obj, "", arrays)
-    arrays[_STRUCTURE] = np.frombuffer(json.dumps(structure).encode(), np.uint8)
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    del arrays[_STRUCTURE]
+    if structure != _names_alone(arrays):
+        arrays[_STRUCTURE] = np.frombuffer(json.dumps(structure).encode(), np.uint8)
+
+    path = os.path.realpath(path)
+    temporary = f"{path}.{secrets.token_hex(4)}.part"
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # names to arrays
+        with open(temporary, "xb") as file:
+            _write(arrays, file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        if os.path.exists(temporary):
+            os.unlink(temporary)
         raise
 
 
 def load(path: str | os.PathLike[str]) -> Any:
     """What `save` wrote to the file `path`; of an `.npz` file from elsewhere, a dictionary of its tensors.
 
-    **Raises** `FileNotFoundError` if there is no such file, `ValueError` if it is no `.npz` file of numbers.
+    **Raises** `ValueError` if the file is no `.npz` file of numbers, or is damaged.
     """
+    where = f"load: {os.fspath(path)!r}"
+    with open(path, "rb") as file:
+        arrays = _read(file, where)
+    encoded = arrays.pop(_STRUCTURE, None)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise FileNotFoundError(f"load: there is no file {os.fspath(path)!r}") from None
-        raise ValueError(f"load: {os.fspath(path)!r} is not an .npz file of numbers ({error})") from None
-    structure = arrays.pop(_STRUCTURE, None)
-    if structure is None:
-        return {name: wrap(array) for name, array in arrays.items()}
-    return _put_together(json.loads(structure.tobytes().decode()), arrays)
+        structure = _names_alone(arrays) if encoded is None else json.loads(encoded.tobytes())
+        return _put_together(structure, arrays)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise ValueError(f"{where}: entry {_STRUCTURE!r} is damaged, or does not belong to the other entries") from None
+
+
+# ---- nested values as arrays and JSON -------------------------------------------------------------------------------
+
+
+def _names_alone(arrays: Iterable[str]) -> Any:
+    """The structure of a dictionary of tensors under their own names, which needs not be written down."""
+    return {"dict": [[name, {"tensor": name}] for name in arrays]}
 
 
 def _taken_apart(obj: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
     """`obj` as JSON, its arrays replaced by their names in `arrays`."""
+    what = f"save: entry {where!r}" if where else "save: the object"
+    if isinstance(obj, np.generic):
+        obj = obj.item()
+    if obj is None or isinstance(obj, (bool, int, float, str)):
+        return obj
     if isinstance(obj, (Tensor, np.ndarray)):
         array = obj.array if isinstance(obj, Tensor) else obj
         if array.dtype.kind not in "fiubc":
-            raise TypeError(f"save: {where or 'the object'} is an array of {array.dtype}; only numbers can be saved")
-        name = where or "tensor"
-        while name in arrays:
-            name += "'"
+            raise TypeError(f"{what} is an array of {array.dtype}; only numbers can be saved")
+        name = _free_name(where, arrays)
         arrays[name] = array
         return {"tensor" if isinstance(obj, Tensor) else "array": name}
     if isinstance(obj, dict):
-        return {"dict": [[_key(k, where), _taken_apart(v, f"{where}.{k}".lstrip("."), arrays)] for k, v in obj.items()]}
+        for key in obj:
+            if not isinstance(key, (str, int)):
+                raise TypeError(f"{what} has the key {key!r}; keys are strings or integers")
+        return {"dict": [[key, _taken_apart(value, _inside(where, key), arrays)] for key, value in obj.items()]}
     if isinstance(obj, (list, tuple)):
         kind = "list" if isinstance(obj, list) else "tuple"
-        return {kind: [_taken_apart(v, f"{where}.{i}".lstrip("."), arrays) for i, v in enumerate(obj)]}
-    if obj is None or isinstance(obj, (bool, int, float, str)):
-        return obj
-    raise TypeError(f"save: {where or 'the object'} is a {type(obj).__name__}; tensors, numbers, strings, dicts and lists can be saved")
+        return {kind: [_taken_apart(value, _inside(where, i), arrays) for i, value in enumerate(obj)]}
+    raise TypeError(
+        f"{what} is a {type(obj).__name__}; what can be saved are tensors, arrays, numbers, strings, None, "
+        f"and dictionaries, lists and tuples of them"
+    )
 
 
-def _key(key: Any, where: str) -> Any:
-    if not isinstance(key, (str, int)):
-        raise TypeError(f"save: the key {key!r} in {where or 'the object'} is neither a string nor an integer")
-    return key
+def _inside(where: str, key: str | int) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _free_name(where: str, arrays: dict[str, np.ndarray]) -> str:
+    """A name for an array in the file: where it was found, unless that is taken or a zip archive garbles it."""
+    name = where if where.isprintable() and where and not where.endswith(".npy") else "tensor"
+    while name in arrays:
+        name += "'"
+    return name
 
 
 def _put_together(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
     if not isinstance(tree, dict):
         return tree
     ((kind, content),) = tree.items()
-    if kind == "tensor":
-        return wrap(arrays[content])
-    if kind == "array":
-        return arrays[content]
-    if kind == "dict":
-        return {key: _put_together(value, arrays) for key, value in content}
-    parts = [_put_together(value, arrays) for value in content]
-    return parts if kind == "list" else tuple(parts)
+    match kind:
+        case "tensor":
+            return wrap(arrays[content])
+        case "array":
+            return arrays[content]
+        case "dict":
+            return {key: _put_together(value, arrays) for key, value in content}
+        case "list":
+            return [_put_together(value, arrays) for value in content]
+        case "tuple":
+            return tuple(_put_together(value, arrays) for value in content)
+    raise ValueError(kind)
+
+
+# ---- arrays as a zip archive ----------------------------------------------------------------------------------------
+# np.savez and np.load do the same, except that an array cannot be called "file" and that errors do not name the array.
+
+
+def _write(arrays: dict[str, np.ndarray], file: IO[bytes]) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def _read(file: IO[bytes], where: str) -> dict[str, np.ndarray]:
+    arrays = {}
+    try:
+        archive = zipfile.ZipFile(file)
+    except zipfile.BadZipFile:
+        raise ValueError(f"{where} is not an .npz file, or was cut short") from None
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name == info.filename:
+            raise ValueError(f"{where}: entry {name!r} is not an array; only .npz files of numbers can be loaded")
+        try:
+            with archive.open(info) as entry:
+                array = np.lib.format.read_array(entry, allow_pickle=False)
+        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise ValueError(f"{where}: entry {name!r} cannot be read ({error})") from None
+        if array.dtype.kind not in "fiubc":
+            raise ValueError(f"{where}: entry {name!r} holds {array.dtype}, not numbers")
+        arrays[name] = array
+    return arrays

@@ -153,13 +153,13 @@ class Tensor:
         array = value.array if isinstance(value, Tensor) else as_array(value)
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"data: {label(self)} requires grad; values of dtype {array.dtype} have no gradient")
-        self.array = array
+        memory.shared.add(array)
+        self.array, self.base, self.views = array, None, None
 
     def detach(self) -> Tensor:
         """The same values in the same memory, outside the graph."""
-        view = wrap(self.array)
-        adopt(self, view)
-        return view
+        memory.shared.add(self.array)
+        return wrap(self.array)
 
     def item(self) -> Any:
         """The only element, as a Python number.
@@ -272,7 +272,8 @@ class Tensor:
         arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
         if out:
             kwargs["out"] = tuple(x.array if isinstance(x, Tensor) else x for x in out)
-            for x in kwargs["out"]:
+        for x in arrays[:1] if method == "at" else kwargs.get("out", ()):
+            if x is not None:
                 memory.touch(x, call)
         result = getattr(ufunc, method)(*arrays, **kwargs)
         return out[0] if out else wrap(np.asarray(result)) if result is not None else None
@@ -292,7 +293,14 @@ class Tensor:
             raise TypeError(
                 f"np.{func.__name__} has no rule for tensors that require grad: {self._way_out(func)}"
             )
-        return func(*_arrays_in(args), **_arrays_in(kwargs))
+        try:
+            return func(*_arrays_in(args), **_arrays_in(kwargs))
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise TypeError(
+                f"np.{func.__name__} would write into a tensor unseen: use a method such as x.copy_(v), or x[i] = v"
+            ) from None
 
     if TYPE_CHECKING:  # the operations that methods.py hangs onto this class
 
@@ -321,9 +329,12 @@ class Tensor:
         def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]  # elementwise, as NumPy's
 
 
+_new = object.__new__
+
+
 def wrap(array: np.ndarray, node: Any = None) -> Tensor:
     """A tensor on `array` itself (no copy), computed by `node`."""
-    tensor = object.__new__(Tensor)
+    tensor = _new(Tensor)
     tensor.array = array
     tensor.node = node
     tensor._requires_grad = node is not None
@@ -335,6 +346,9 @@ def adopt(parent: Tensor, view: Tensor) -> None:
     """Note that `view` shows memory of `parent`, so that a recorded in-place change of one reaches the other."""
     base = parent if parent.base is None else parent.base
     view.base = base
+    if base._requires_grad and not view._requires_grad:  # made under no_grad: it has no part in the history
+        memory.shared.add(view.array)
+        return
     if base.views is None:
         base.views = []
     elif len(base.views) % 64 == 63:  # now and then, forget the views that are gone
@@ -354,7 +368,7 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     if isinstance(data, Tensor):
         return np.array(data.array, dtype=dtype)
     try:
-        array = np.array(data, dtype=dtype)
+        array = np.array(data, dtype=dtype, order="C")
     except ValueError as error:
         if "inhomogeneous" not in str(error):
             raise
@@ -385,8 +399,11 @@ def _tensors_in(tree: Any) -> list[Tensor]:
 
 
 def _arrays_in(tree: Any) -> Any:
+    """`tree` with arrays that can only be read in place of its tensors."""
     if isinstance(tree, Tensor):
-        return tree.array
+        array = tree.array.view()
+        array.flags.writeable = False
+        return array
     if isinstance(tree, dict):
         return {key: _arrays_in(branch) for key, branch in tree.items()}
     if isinstance(tree, (list, tuple)):

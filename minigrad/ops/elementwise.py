@@ -55,7 +55,7 @@ abs = op(np.absolute, "abs", x=lambda g, x: g * np.sign(x))  # 0 at 0
 sign = op(np.sign, "sign", x=lambda g: 0 * g)
 square = op(np.square, "square", x=lambda g, x: 2 * g * x)
 sqrt = op(np.sqrt, "sqrt", x=lambda g, out: g / (2 * out))
-reciprocal = op(np.reciprocal, "reciprocal", x=lambda g, out: -g * out * out)
+reciprocal = op(lambda x: 1 / x, "reciprocal", "elementwise", x=lambda g, out: -g * out * out)
 rsqrt = op(lambda x: 1 / np.sqrt(x), "rsqrt", "elementwise", x=lambda g, out: -0.5 * g * out * out * out)
 lerp = op(lambda a, b, weight: a + weight * (b - a), "lerp", "elementwise",
           a=lambda g, weight: g * (1 - weight),
@@ -155,7 +155,7 @@ def _gelu_rule(g: Any, x: Any, approximate: str) -> Any:
 
 
 leaky_relu = op(_leaky_relu, "leaky_relu", "elementwise",
-                x=lambda g, x, negative_slope: g * np.where(x > 0, 1, negative_slope))  # fmt: skip
+                x=lambda g, x, negative_slope: np.where(x > 0, g, negative_slope * g))  # fmt: skip
 elu = op(_elu, "elu", "elementwise",
          x=lambda g, x, alpha: g * np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0))))  # fmt: skip
 gelu = op(_gelu, "gelu", "elementwise", x=_gelu_rule)

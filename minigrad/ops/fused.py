@@ -14,31 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from ..op import fused, op
+from ..errors import DimError, ShapeError
+from ..op import fused
+from .reduce import row_top
 
 Needs = dict[str, bool]
-
-
-def _row_top(x: Any, dim: Any) -> Any:
-    """The greatest entry of each row, to subtract before exp so that nothing overflows; 0 for a row of −inf.
-
-    What is subtracted cancels in every use below, so it needs no gradient.
-    """
-    top = np.max(x, axis=dim, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(top), top, 0)
-
-
-row_top = op(_row_top, "row_top")
 
 # ---- softmax --------------------------------------------------------------------------------------------------------
 
 
 def _softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
-    y = np.subtract(x, _row_top(x, dim))
+    y = np.asarray(x - row_top(x, dim))
     np.exp(y, out=y)
     total = y.sum(axis=dim, keepdims=True)
-    total[total == 0] = 1
-    y /= total
+    y /= np.where(total == 0, 1, total)
     return y, (y,)
 
 
@@ -64,10 +53,9 @@ def softmax(x: Any, dim: int = -1) -> Any:
 
 
 def _log_softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
-    y = np.subtract(x, _row_top(x, dim))
+    y = np.asarray(x - row_top(x, dim))
     total = np.exp(y).sum(axis=dim, keepdims=True)
-    total[total == 0] = 1
-    y -= np.log(total)
+    y -= np.log(np.where(total == 0, 1, total))
     return y, (y,)
 
 
@@ -164,14 +152,25 @@ def rms_norm(x: Any, ndim: int, weight: Any = None, eps: float = 1e-6) -> Any:
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
 
 
-def _importance(target: np.ndarray, weight: Any, ignore_index: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The labels with ignored ones replaced by 0, and how much each row counts: 0 where ignored."""
+def _importance(x: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+    """Which rows count, their labels (0 for those that do not), and how much each row counts."""
+    if x.ndim != 2 or target.shape != x.shape[:1]:
+        raise ShapeError(f"cross_entropy: scores (N, C) and labels (N) are needed, not {x.shape} and {target.shape}")
+    if weight is not None and weight.shape != x.shape[1:]:
+        raise ShapeError(f"cross_entropy: {x.shape[1]} classes, but the weight has shape {weight.shape}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy: labels are integers, not {target.dtype}; convert them with .long()")
     counted = target != ignore_index
     labels = np.where(counted, target, 0)
-    return labels, (counted if weight is None else weight[labels] * counted).astype(dtype)
+    if len(labels) and not (0 <= labels.min() and labels.max() < x.shape[1]):
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise DimError(f"cross_entropy: label {wrong.item()} is not among {x.shape[1]} classes (0 to {x.shape[1] - 1})")
+    return counted, labels, (counted if weight is None else weight[labels] * counted).astype(x.dtype)
 
 
 def _reduce(losses: Any, reduction: str, total: Any) -> Any:
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"cross_entropy: reduction is 'none', 'mean' or 'sum', not {reduction!r}")
     return losses if reduction == "none" else np.sum(losses) / (total if reduction == "mean" else 1)
 
 
@@ -183,21 +182,20 @@ def _cross_entropy_forward(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
+    counted, labels, counts = _importance(x, target, weight, ignore_index)
     log_p, _ = _log_softmax_forward(x, -1)
-    labels, counts = _importance(target, weight, ignore_index, x.dtype)
-    losses = -log_p[np.arange(len(x)), labels] * counts
+    losses = np.where(counted, -log_p[np.arange(len(x)), labels] * counts, 0)
     if label_smoothing:
-        everywhere = log_p if weight is None else log_p * weight
-        smooth = everywhere.mean(-1) * (target != ignore_index)
+        smooth = np.where(counted, (log_p if weight is None else log_p * weight).mean(-1), 0)
         losses = (1 - label_smoothing) * losses - label_smoothing * smooth
-    return _reduce(losses, reduction, counts.sum()), (log_p, labels, counts)
+    return _reduce(losses, reduction, counts.sum()), (log_p, counted, labels, counts)
 
 
 def _cross_entropy_backward(
     g: np.ndarray, kept: Any, needs: Needs, x: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
 ) -> Any:
     """softmax(x) − (the distribution aimed at), each row times how much it counts."""
-    log_p, labels, counts = kept
+    log_p, counted, labels, counts = kept
     rows = np.arange(len(x))
     each = (g / counts.sum() if reduction == "mean" else g) * counts
     dx = np.exp(log_p)
@@ -205,7 +203,7 @@ def _cross_entropy_backward(
         dx *= each[:, None]
         dx[rows, labels] -= each
         return (dx,)
-    share = (g / counts.sum() if reduction == "mean" else g) * (target != ignore_index) * (smoothing / x.shape[1])
+    share = (g / counts.sum() if reduction == "mean" else g) * counted * (smoothing / x.shape[1])
     aim = np.multiply.outer(share, np.ones(x.shape[1], x.dtype) if weight is None else weight)
     aim[rows, labels] += (1 - smoothing) * each
     dx *= aim.sum(-1, keepdims=True)
@@ -230,11 +228,10 @@ def cross_entropy(
     >>> cross_entropy(np.array([[0.0, 0.0]]), np.array([1])).round(4).item()
     0.6931
     """
+    counted, labels, counts = _importance(x, target, weight, ignore_index)
     log_p = log_softmax(x, -1)
-    labels, counts = _importance(target, weight, ignore_index, x.dtype)
-    losses = -log_p[np.arange(len(labels)), labels] * counts
+    losses = np.where(counted, -log_p[np.arange(len(labels)), labels] * counts, 0)
     if label_smoothing:
-        everywhere = log_p if weight is None else log_p * weight
-        smooth = np.mean(everywhere, -1) * (target != ignore_index)
+        smooth = np.where(counted, np.mean(log_p if weight is None else log_p * weight, -1), 0)
         losses = (1 - label_smoothing) * losses - label_smoothing * smooth
     return _reduce(losses, reduction, counts.sum())

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import DimError, ShapeError
 from ..op import op
 from ..tensor import Tensor
-from .reduce import Extremes, dims_of
+from .reduce import Extremes, dim_of
 
 # ---- x[index] -------------------------------------------------------------------------------------------------------
 
@@ -48,9 +48,12 @@ def _is_basic(index: Any) -> bool:
 def _getitem(x: Any, index: Any) -> Any:
     """The entries of x at `index`."""
     try:
-        return x[index]
+        out = x[index]
     except IndexError as error:
         raise DimError(f"indexing: {error} (the tensor has shape {x.shape})") from None
+    if isinstance(out, np.ndarray):
+        return out
+    return x[(*index, ...) if isinstance(index, tuple) else (index, ...)]  # a 0-d view where x[index] is a mere number
 
 
 def _put(x: Any, sizes: tuple[int, ...], index: Any) -> Any:
@@ -103,12 +106,27 @@ def _setitem(x: Any, index: Any, value: Any) -> Any:
     return out
 
 
+def _not_overwritten(index: Any, sizes: tuple[int, ...]) -> np.ndarray | bool:
+    """Which of the values assigned at `index` are still there: of several in one place, only one is."""
+    if _is_basic(index):
+        return True
+    places = np.zeros(sizes, np.int64)
+    turns = np.arange(places[index].size).reshape(places[index].shape)
+    places[index] = turns
+    return places[index] == turns
+
+
 def _without(g: Any, index: Any) -> Any:
     """g, with zeros where something else was assigned."""
     return setitem(g, index, 0)
 
 
-setitem = op(_setitem, "setitem", "select", x=_without, value=lambda g, index: getitem(g, index))
+def _assigned(g: Any, index: Any) -> Any:
+    """g at the index, with zeros for values that others assigned to the same place have overwritten."""
+    return np.where(_not_overwritten(index, g.shape), getitem(g, index), 0)
+
+
+setitem = op(_setitem, "setitem", "select", x=_without, value=_assigned)
 
 # ---- along a dimension ----------------------------------------------------------------------------------------------
 
@@ -145,7 +163,7 @@ def _checked(name: str, x: Any, dim: int, index: Any, src: Any = None) -> tuple[
         raise TypeError(f"{name}: the index holds integers, not {index.dtype}; convert it with .long()")
     if index.ndim != x.ndim:
         raise ShapeError(f"{name}: the index has shape {index.shape} and the tensor {x.shape}; the ranks must be equal")
-    (dim,) = dims_of((dim,), x.ndim)
+    dim = dim_of(name, x, dim)
     if any(n > m for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if d != dim):
         raise ShapeError(f"{name}: the index {index.shape} is larger than the tensor {x.shape} besides dimension {dim}")
     if np.ndim(src) and any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
@@ -160,20 +178,25 @@ def _gather_rule(g: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
     return scatter_add(np.zeros(shape, g.dtype), dim, index, g)
 
 
-def _source_rule(g: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
-    """What was read of the source: its first entries, up to the size of the index."""
-    g = gather(g, dim, index)
+def _first_entries(g: Any, shape: tuple[int, ...]) -> Any:
+    """The gradient of a source of which only the first entries were read, as many as the index has."""
     return g if g.shape == shape else put(g, shape, tuple(slice(0, n) for n in g.shape))
 
 
-gather = op(_gather, "gather", "select", x=_gather_rule)
-scatter_add = op(_scatter_add, "scatter_add", x=lambda g: g, src=_source_rule)
-_scatter_op = op(_scatter, "scatter", "select", x=lambda g, dim, index: _scatter_op(g, dim, index, 0),
-                                                src=lambda g, dim, index, shape: _scatter_source(g, dim, index, shape))  # fmt: skip
-
-
 def _scatter_source(g: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
-    return np.sum(gather(g, dim, index)) if shape == () else _source_rule(g, dim, index, shape)
+    """g at the index, with zeros for entries of the source that others in the same place have overwritten."""
+    index = plain(index)
+    still_there = _not_overwritten(_mesh(index, dim % g.ndim), g.shape)
+    g = np.where(still_there, gather(g, dim, index), 0)
+    return g if shape == () else _first_entries(g, shape)
+
+
+gather = op(_gather, "gather", "select", x=_gather_rule)
+scatter_add = op(_scatter_add, "scatter_add",
+                 x=lambda g: g,
+                 src=lambda g, dim, index, shape: _first_entries(gather(g, dim, index), shape))  # fmt: skip
+_scatter_op = op(_scatter, "scatter", "select", x=lambda g, dim, index: _scatter_op(g, dim, index, 0),
+                                                src=_scatter_source)  # fmt: skip
 
 
 def scatter(x: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
@@ -182,6 +205,8 @@ def scatter(x: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,
     `reduce="add"` adds instead of replacing.
     """
     src = value if src is None else src
+    if src is None:
+        raise TypeError("scatter: give src, a tensor or a number")
     if reduce not in (None, "add"):
         raise ValueError(f"scatter: reduce is None or 'add', not {reduce!r}")
     if reduce == "add":
@@ -194,7 +219,7 @@ def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
     """np.take_along_axis: `gather`, with the index broadcast against x in the other dimensions."""
     if dim is None:
         return getitem(np.reshape(x, -1), np.reshape(indices, -1))
-    (dim,) = dims_of((dim,), x.ndim)
+    dim = dim_of("take_along_dim", x, dim)
     index = plain(indices)
     if index.ndim != x.ndim:
         raise ShapeError(f"take_along_dim: the index has shape {index.shape} and the tensor {x.shape}; equal ranks are needed")
@@ -212,8 +237,7 @@ def index_select(x: Any, dim: int, index: Any) -> Any:
     index = np.atleast_1d(plain(index))
     if index.ndim > 1:
         raise ShapeError(f"index_select: the index is 1-D, not {index.shape}; see gather, or x[index]")
-    (dim,) = dims_of((dim,), x.ndim)
-    return getitem(x, (slice(None),) * dim + (index,))
+    return getitem(x, along(dim_of("index_select", x, dim), index, x.ndim))
 
 
 def masked_select(x: Any, mask: Any) -> Any:
@@ -227,8 +251,7 @@ def masked_select(x: Any, mask: Any) -> Any:
 
 def index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """x, with the entries of `source` along `dim` added at the positions in the 1-D `index`."""
-    (dim,) = dims_of((dim,), x.ndim)
-    where = (slice(None),) * dim + (np.atleast_1d(plain(index)),)
+    where = along(dim_of("index_add", x, dim), np.atleast_1d(plain(index)), x.ndim)
     return x + put(source * alpha if alpha != 1 else source, x.shape, where)
 
 
@@ -276,10 +299,10 @@ def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) 
 
 def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extremes:
     """(values, indices) of the k largest (or smallest) entries along `dim`, the best first."""
+    dim = dim_of("topk", x, dim)
     if not 0 <= k <= x.shape[dim]:
-        raise DimError(f"topk: k = {k} of the {x.shape[dim]} entries of dimension {dim} in shape {x.shape}")
-    (dim,) = dims_of((dim,), x.ndim)
-    indices = getitem(argsort(x, dim, largest), (slice(None),) * dim + (slice(0, k),))
+        raise DimError(f"topk: there are no {k} of the {x.shape[dim]} entries of dimension {dim} in shape {x.shape}")
+    indices = getitem(argsort(x, dim, largest), along(dim, slice(0, k), x.ndim))
     return Extremes(take_along_dim(x, indices, dim), indices)
 
 

@@ -33,12 +33,17 @@ def _matmul_a(g: Any, a: Any, b: Any) -> Any:
 def _matmul_b(g: Any, a: Any, b: Any) -> Any:
     """∂(a @ b): aᵀ @ g. If one matrix b meets a stack of a, the stack is one tall matrix."""
     if a.ndim == 1:
-        return np.expand_dims(a, -1) * (np.expand_dims(g, -2) if b.ndim > 1 else g) if b.ndim > 1 else g * a
+        return g * a if b.ndim == 1 else np.expand_dims(a, -1) * np.expand_dims(g, -2)
     if b.ndim == 1:
         return np.squeeze(np.matmul(np.swapaxes(a, -1, -2), np.expand_dims(g, -1)), -1)
     if b.ndim == 2 and a.ndim > 2:
-        a, g = np.reshape(a, (-1, a.shape[-1])), np.reshape(g, (-1, g.shape[-1]))
+        a, g = _tall(a), _tall(g)
     return np.matmul(np.swapaxes(a, -1, -2), g)
+
+
+def _tall(x: Any) -> Any:
+    """All leading dimensions as one: a stack of matrices as one tall matrix."""
+    return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 matmul = op(np.matmul, "matmul", a=_matmul_a, b=_matmul_b)
@@ -59,7 +64,7 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 def _linear_weight(g: Any, x: Any) -> Any:
     """gᵀ x, all leading dimensions together."""
-    return np.matmul(np.swapaxes(np.reshape(g, (-1, g.shape[-1])), 0, 1), np.reshape(x, (-1, x.shape[-1])))
+    return np.matmul(np.swapaxes(_tall(g), 0, 1), _tall(x))
 
 
 linear = op(_linear, "linear", x=lambda g, weight: np.matmul(g, weight),
@@ -120,19 +125,20 @@ def _ranks(name: str, a: Any, rank_a: int, b: Any, rank_b: int) -> None:
 
 def _contract(*xs: Any, subscripts: str) -> Any:
     """np.einsum for full subscripts "ij,jk->ik" in which no operand repeats a letter."""
-    big = math.prod({c: n for part, x in zip(subscripts.split("->")[0].split(","), xs) for c, n in zip(part, x.shape)}.values())
-    return np.array(np.einsum(subscripts, *xs, optimize=len(xs) > 1 and big > 10_000))
+    parts = subscripts.split("->")[0].split(",")
+    sizes = {c: n for part, x in zip(parts, xs, strict=True) for c, n in zip(part, x.shape, strict=True)}
+    return np.array(np.einsum(subscripts, *xs, optimize=len(xs) > 1 and math.prod(sizes.values()) > 10_000))
 
 
 def _contract_rule(g: Any, xs: Sequence[Any], subscripts: str, i: int) -> Any:
-    """The same contraction with g in the place of operand i; an index that only i has is spread out again by ones."""
+    """The same contraction with g in the place of operand i; what only i is long in is spread out again by ones."""
     inputs, out = subscripts.split("->")
     parts = inputs.split(",")
-    others = [(p, x) for j, (p, x) in enumerate(zip(parts, xs, strict=True)) if j != i]
-    lonely = [c for c in parts[i] if c not in out + "".join(p for p, _ in others)]
-    spread = [(c, np.ones(xs[i].shape[parts[i].index(c)], xs[i].dtype)) for c in lonely]
-    names, factors = zip((out, g), *others, *spread, strict=True)
-    return contract(*factors, subscripts=",".join(names) + "->" + parts[i])
+    factors = [(out, g), *((p, x) for j, (p, x) in enumerate(zip(parts, xs, strict=True)) if j != i)]
+    known = {(c, n) for part, x in factors for c, n in zip(part, x.shape, strict=True)}
+    lonely = [(c, n) for c, n in zip(parts[i], xs[i].shape, strict=True) if (c, n) not in known]
+    names, values = zip(*factors, *((c, np.ones(n, xs[i].dtype)) for c, n in lonely), strict=True)
+    return contract(*values, subscripts=",".join(names) + "->" + parts[i])
 
 
 contract = op(_contract, "einsum", xs=_contract_rule)
@@ -165,7 +171,7 @@ def einsum(equation: str, *operands: Any) -> Any:
     if arrow:
         out = out.replace("...", dots)
     else:
-        letters = "".join(p for p in parts)
+        letters = "".join(parts)
         out = dots + "".join(sorted(c for c in set(letters) - set(dots) if letters.count(c) == 1))
 
     sizes: dict[str, int] = {}
@@ -192,8 +198,8 @@ def _distinct(letters: str, x: Any) -> tuple[str, Any]:
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """The sum of products over `dims`: the last and first n dimensions, or a pair of lists of dimensions."""
-    over_a, over_b = (range(a.ndim - dims, a.ndim), range(dims)) if isinstance(dims, int) else map(_as_list, dims)
-    over_a, over_b = dims_of(tuple(over_a), a.ndim), dims_of(tuple(over_b), b.ndim)
+    listed = (range(a.ndim - dims, a.ndim), range(dims)) if isinstance(dims, int) else dims
+    over_a, over_b = (dims_of(d, x.ndim) for d, x in zip(listed, (a, b), strict=True))
     if [a.shape[d] for d in over_a] != [b.shape[d] for d in over_b]:
         raise ShapeError(f"tensordot: dimensions {over_a} of {a.shape} and {over_b} of {b.shape} have different sizes")
     kept_a = [d for d in range(a.ndim) if d not in over_a]
@@ -203,7 +209,3 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     left = np.reshape(np.transpose(a, (*kept_a, *over_a)), (math.prod(rows), inner))
     right = np.reshape(np.transpose(b, (*over_b, *kept_b)), (inner, math.prod(columns)))
     return np.reshape(matmul(left, right), (*rows, *columns))
-
-
-def _as_list(dims: Any) -> list[int]:
-    return [dims] if isinstance(dims, int) else list(dims)

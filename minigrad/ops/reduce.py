@@ -11,11 +11,12 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..errors import ShapeError
+from .. import dtypes
+from ..errors import DimError, ShapeError
 from ..op import op
 from ..tensor import Tensor
-from . import elementwise
 from .elementwise import maximum, minimum
 
 # What an argument `dim` may be.
@@ -31,9 +32,19 @@ class Extremes(NamedTuple):
 
 def dims_of(dim: Dim, ndim: int) -> tuple[int, ...]:
     """The dimensions that `dim` stands for, as numbers from 0."""
-    if dim is None:
-        return tuple(range(ndim))
-    return np.lib.array_utils.normalize_axis_tuple(dim if isinstance(dim, int) else tuple(dim), ndim or 1)
+    return tuple(range(ndim)) if dim is None else normalize_axis_tuple(dim, ndim or 1)
+
+
+def dim_of(name: str, x: Any, dim: int) -> int:
+    """The dimension of x that `dim` stands for, as a number from 0.
+
+    **Raises** `DimError`, in the name of the function that asks, if there is no such dimension.
+    """
+    if not -x.ndim <= dim < x.ndim:
+        raise DimError(
+            f"{name}: there is no dimension {dim} in shape {x.shape}; dim goes from {-x.ndim} to {x.ndim - 1}"
+        )
+    return dim % x.ndim
 
 
 def count(x: Any, dim: Dim) -> int:
@@ -156,6 +167,8 @@ def prod(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     >>> x.grad
     tensor([ 0., 10.,  0.])
     """
+    if not x.ndim:
+        return x * 1
     for d in sorted(dims_of(dim, x.ndim), reverse=True):
         x = _product(x, d, keepdim)
     return x
@@ -266,10 +279,19 @@ def _extreme(x: Any, dim: Any, keepdim: bool, value: Any, where: Any, of_two: An
 # ---- norms and logarithmic sums -------------------------------------------------------------------------------------
 
 
+def _row_top(x: Any, dim: Dim) -> Any:
+    """The greatest entry over `dim`, to subtract before exp so that nothing overflows; 0 where it is infinite.
+
+    What is subtracted cancels wherever this is used, so it needs no gradient.
+    """
+    x = x if x.dtype.kind == "f" else x.astype(dtypes.get_default_dtype())
+    top = np.max(x, axis=_axis(dim), keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(top), top, 0)
+
+
 def _logsumexp(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """log Σ exp(x) over `dim`, without overflow; −inf where every entry is −inf."""
-    top = np.max(x, axis=_axis(dim), keepdims=True, initial=-np.inf)
-    top = np.where(np.isfinite(top), top, 0)
+    top = _row_top(x, dim)
     total = np.sum(np.exp(x - top), axis=_axis(dim), keepdims=True)
     with np.errstate(divide="ignore"):
         out = np.log(total) + top
@@ -282,18 +304,25 @@ def _logsumexp_rule(g: Any, x: Any, out: Any, dim: Dim) -> Any:
     return restore(g, x.shape, dim) * np.exp(x - np.where(total == -np.inf, 0, total))
 
 
-def _norm2(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
-    """The Euclidean length over `dim`: √Σ x²; its gradient at 0 is 0."""
-    return np.sqrt(np.sum(x * x, axis=_axis(dim), keepdims=keepdim))
+def _norm(x: Any, p: float, dim: Dim = None, keepdim: bool = False) -> Any:
+    """(Σ |x|ᵖ)^(1/p) over `dim`; its gradient at 0 is 0."""
+    if p == 2:
+        return np.sqrt(np.sum(x * x, axis=_axis(dim), keepdims=keepdim))
+    return np.sum(np.abs(x) ** p, axis=_axis(dim), keepdims=keepdim) ** (1 / p)
 
 
-def _norm2_rule(g: Any, x: Any, out: Any, dim: Dim) -> Any:
+def _norm_rule(g: Any, x: Any, out: Any, p: float, dim: Dim) -> Any:
+    """g · sign(x) · (|x| / norm)ᵖ⁻¹, which for p = 2 is x / norm."""
     length = restore(out, x.shape, dim)
-    return restore(g, x.shape, dim) * x / np.where(length == 0, 1, length)
+    part = x / np.where(length == 0, 1, length)
+    if p != 2:
+        part = np.sign(x) * np.where(x == 0, 1, np.abs(part)) ** (p - 1)
+    return restore(g, x.shape, dim) * part
 
 
+row_top = op(_row_top, "row_top")
 logsumexp = op(_logsumexp, "logsumexp", x=_logsumexp_rule)
-euclidean_norm = op(_norm2, "norm", x=_norm2_rule)
+_power_norm = op(_norm, "norm", x=_norm_rule)
 
 
 def norm(x: Any, p: float | str = 2, dim: Dim = None, keepdim: bool = False) -> Any:
@@ -302,19 +331,15 @@ def norm(x: Any, p: float | str = 2, dim: Dim = None, keepdim: bool = False) -> 
     >>> norm(Tensor([3.0, 4.0]))
     tensor(5.)
     """
-    if p in (2, "fro"):
-        return euclidean_norm(x, dim, keepdim)
     if p == math.inf:
-        return amax(elementwise.abs(x), dim, keepdim)
+        return amax(np.abs(x), dim, keepdim)
     if p == -math.inf:
-        return amin(elementwise.abs(x), dim, keepdim)
-    if isinstance(p, str):
+        return amin(np.abs(x), dim, keepdim)
+    if isinstance(p, str) and p != "fro":
         raise ValueError(f"norm: p is a number or 'fro', not {p!r}")
     if p == 0:
-        return sum((x != 0) * 1.0, dim, keepdim)
-    if p == 1:
-        return sum(elementwise.abs(x), dim, keepdim)
-    return sum(elementwise.abs(x) ** p, dim, keepdim) ** (1 / p)
+        return sum(np.abs(np.sign(x)), dim, keepdim)
+    return _power_norm(x, 2 if p == "fro" else p, dim, keepdim)
 
 
 # ---- questions ------------------------------------------------------------------------------------------------------

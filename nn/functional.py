@@ -1,0 +1,598 @@
+"""Layers as plain functions: what a module computes, with its weights and options as arguments.
+
+Names, arguments and defaults are PyTorch's, as in `functional.softmax(x, dim=-1)`. What is a single operation of the
+engine is taken from there as it is; the rest is composed of such operations, so that all of it has derivatives of every
+order.
+
+Letters: B batch (N in the losses), T time, D features, C classes or channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import minigrad
+from minigrad import ShapeError, Tensor, no_grad, sigmoid, tanh, where
+from minigrad.errors import DimError
+from minigrad.ops import fused, index
+from minigrad.ops.elementwise import elu, gelu, hardtanh, leaky_relu, silu, softplus
+from minigrad.ops.index import one_hot
+from minigrad.ops.linalg import linear
+from minigrad.ops.shape import pad
+from minigrad.ops.window import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    max_pool1d,
+    max_pool2d,
+)
+from minigrad.random import default_generator
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "cosine_similarity",
+    "cross_entropy",
+    "dropout",
+    "dropout1d",
+    "elu",
+    "embedding",
+    "gelu",
+    "glu",
+    "hardtanh",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "max_pool1d",
+    "max_pool2d",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "relu",
+    "rms_norm",
+    "scaled_dot_product_attention",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softmin",
+    "softplus",
+    "tanh",
+]
+
+# ---- activations ----------------------------------------------------------------------------------------------------
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0); its derivative at 0 is 0."""
+    return input.relu_() if inplace else minigrad.relu(input)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """log(1 / (1 + exp(−x))), exact where the sigmoid would round to 0.
+
+    >>> logsigmoid(minigrad.tensor([0.0, -1000.0]))
+    tensor([-6.9315e-01, -1.0000e+03])
+    """
+    return -softplus(-input, 1.0, math.inf)
+
+
+def softmax(input: Tensor, dim: int | None = -1, *, dtype: Any = None) -> Tensor:
+    """exp(xᵢ) / Σⱼ exp(xⱼ) along `dim`, which is the last one if not given; a row of −inf gives zeros.
+
+    `dtype` converts the input first.
+
+    **Shapes**: any → the same.
+
+    >>> softmax(minigrad.tensor([0.0, math.log(3.0)]))
+    tensor([0.25, 0.75])
+    """
+    return fused.softmax(input if dtype is None else input.to(dtype), -1 if dim is None else dim)
+
+
+def log_softmax(input: Tensor, dim: int | None = -1, *, dtype: Any = None) -> Tensor:
+    """The logarithm of `softmax`, exact where that would round to 0."""
+    return fused.log_softmax(input if dtype is None else input.to(dtype), -1 if dim is None else dim)
+
+
+def softmin(input: Tensor, dim: int | None = -1, *, dtype: Any = None) -> Tensor:
+    """softmax(−x): the smallest entry weighs most."""
+    return softmax(-input, dim, dtype=dtype)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a · sigmoid(b), for the halves a and b of x along `dim`: half of the features gate the other half.
+
+    **Shapes**: (…, 2 D, …) → (…, D, …).
+
+    **Raises** `ShapeError` if the dimension has an odd length.
+
+    Source: Dauphin et al., "Language Modeling with Gated Convolutional Networks" (2016), arXiv:1612.08083.
+
+    >>> glu(minigrad.tensor([6.0, 0.0]))
+    tensor([3.])
+    """
+    if not input.ndim or input.shape[dim] % 2:
+        raise ShapeError(f"glu: dimension {dim} of shape {input.shape} has no two halves; its length must be even")
+    a, b = input.chunk(2, dim)
+    return a * sigmoid(b)
+
+
+# ---- lookup and dropout ---------------------------------------------------------------------------------------------
+
+
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    """Row `input[…]` of the weight for each id; the row `padding_idx` gets no gradient.
+
+    **Shapes**: ids (…), weight (V, D) → (…, D).
+
+    **Raises** `ShapeError` (an `IndexError`) for an id that is not a row.
+    """
+    return index.embedding(weight, input, None if padding_idx is None else padding_idx % len(weight))
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Each entry 0 with probability p, the others divided by 1 − p, so that the mean stays; x itself if not `training`.
+
+    **Raises** `ValueError` for a p outside [0, 1].
+
+    Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014), JMLR 15.
+
+    >>> dropout(minigrad.ones(3), p=1.0)
+    tensor([0., 0., 0.])
+    """
+    return _dropped("dropout", input, p, training, inplace, input.shape)
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`dropout` of whole channels.
+
+    **Shapes**: (B, C, T) or (C, T) → the same; a channel is kept or dropped for all T.
+
+    **Raises** `ValueError` for a p outside [0, 1], `ShapeError` for other shapes.
+    """
+    if input.ndim not in (2, 3):
+        raise ShapeError(f"dropout1d: channels (C, T) or (B, C, T) are needed, not {input.shape}")
+    return _dropped("dropout1d", input, p, training, inplace, (*input.shape[:-1], 1))
+
+
+def _dropped(name: str, input: Tensor, p: float, training: bool, inplace: bool, shape: tuple[int, ...]) -> Tensor:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{name}: a probability lies in [0, 1], which p = {p} does not")
+    if not training or p == 0:
+        return input
+    kept = default_generator.numpy.random(shape, np.float32) >= p
+    scale = np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=input.dtype)
+    return input.mul_(scale) if inplace else input * scale
+
+
+# ---- normalisation --------------------------------------------------------------------------------------------------
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x − mean) / √(variance + ε) · weight + bias, with mean and variance over the last dimensions.
+
+    **Shapes**: (…, *normalized_shape) → the same; weight and bias (*normalized_shape).
+
+    **Raises** `ShapeError` if x does not end in `normalized_shape`.
+
+    Source: Ba, Kiros and Hinton, "Layer Normalization" (2016), arXiv:1607.06450.
+
+    >>> layer_norm(minigrad.tensor([-1.0, 1.0]), (2,), eps=0.0)
+    tensor([-1.,  1.])
+    """
+    return fused.layer_norm(input, _trailing("layer_norm", input, normalized_shape), weight, bias, eps)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """x / √(mean of x² + ε) · weight, with the mean over the last dimensions; ε is the dtype's own if not given.
+
+    **Shapes**: (…, *normalized_shape) → the same; weight (*normalized_shape).
+
+    **Raises** `ShapeError` if x does not end in `normalized_shape`.
+
+    Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019), arXiv:1910.07467.
+    """
+    eps = float(np.finfo(input.dtype).eps) if eps is None else eps
+    return fused.rms_norm(input, _trailing("rms_norm", input, normalized_shape), weight, eps)
+
+
+def _trailing(name: str, input: Tensor, normalized_shape: Sequence[int]) -> int:
+    """How many dimensions are normalised."""
+    n = len(normalized_shape)
+    if input.ndim < n or input.shape[input.ndim - n :] != tuple(normalized_shape):
+        raise ShapeError(f"{name}: the input has shape {input.shape}, which does not end in {tuple(normalized_shape)}")
+    return n
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x − mean) / √(variance + ε) · weight + bias, channel by channel.
+
+    In training, mean and variance are those of the batch, and the running ones move towards them by `momentum` (the
+    variance with n − 1 below the line); otherwise they are the running ones.
+
+    **Shapes**: x (B, C, …) → the same; everything else (C).
+
+    **Raises** `ShapeError` in training with a single value per channel.
+
+    Source: Ioffe and Szegedy, "Batch Normalization" (2015), arXiv:1502.03167.
+    """
+    over = (0, *range(2, input.ndim))
+    channels = (1, -1) + (1,) * (input.ndim - 2)
+    if training:
+        n = math.prod(input.shape[d] for d in over)
+        if n == 1:
+            raise ShapeError(f"batch_norm: one value per channel has no variance to train with (input {input.shape})")
+        mean = input.mean(over, keepdim=True)  # (1, C, 1…)
+        centred = input - mean
+        variance = (centred * centred).mean(over, keepdim=True)
+        if running_mean is not None and running_var is not None:
+            with no_grad():
+                running_mean.lerp_(mean.detach().reshape(-1), momentum)
+                running_var.lerp_(variance.detach().reshape(-1) * (n / (n - 1)), momentum)
+    else:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm: without running statistics there is nothing to use outside training")
+        centred = input - running_mean.reshape(channels)
+        variance = running_var.reshape(channels)
+    y = centred * (variance + eps).rsqrt()
+    if weight is not None:
+        y = y * weight.reshape(channels)
+    return y if bias is None else y + bias.reshape(channels)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """x / max(‖x‖ₚ, ε) along `dim`: vectors of length 1.
+
+    >>> normalize(minigrad.tensor([3.0, 4.0]), dim=0)
+    tensor([0.6, 0.8])
+    """
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+
+
+# ---- losses ---------------------------------------------------------------------------------------------------------
+# The shapes of input and target must fit exactly: (N, 1) against (N) is an error, not a loss of N × N pairs.
+
+
+def _reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return losses.mean()
+    _check_reduction(name, reduction)
+    return losses.sum() if reduction == "sum" else losses
+
+
+def _check_reduction(name: str, reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{name}: reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+
+
+def _check_same(name: str, input: Tensor, target: Tensor) -> None:
+    if input.shape != target.shape:
+        raise ShapeError(
+            f"{name}: the input has shape {input.shape}, but the target {target.shape}; they are not broadcast: "
+            f"bring one to the other's shape with .reshape, .squeeze or .expand"
+        )
+
+
+def _rows(name: str, scores: Tensor, labels: np.ndarray) -> tuple[Tensor, np.ndarray]:
+    """Scores (N, C, d1, …) and labels (N, d1, …), or (C) and (), as rows (M, C) and (M)."""
+    if not scores.ndim or labels.shape != scores.shape[: scores.ndim > 1] + scores.shape[2:]:
+        raise ShapeError(
+            f"{name}: scores {scores.shape} and labels {labels.shape} do not fit: (N, C) goes with (N), (N, C, T) with "
+            f"(N, T); if the classes come last, flatten with scores.reshape(-1, C) and labels.reshape(-1)"
+        )
+    classes = scores.shape[scores.ndim > 1]
+    if scores.ndim > 2:
+        scores = scores.movedim(1, -1)
+    return scores.reshape(-1, classes), labels.reshape(-1)
+
+
+def _check_labels(name: str, labels: np.ndarray, classes: int, weight: Tensor | None, ignore_index: int) -> None:
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{name}: labels are integers, not {labels.dtype}; convert them with .long()")
+    wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
+    if wrong.size:
+        raise DimError(
+            f"{name}: label {wrong[0]} is not among the {classes} classes (0 to {classes - 1}), nor is it "
+            f"ignore_index = {ignore_index}"
+        )
+    if weight is not None and weight.shape != (classes,):
+        raise ShapeError(
+            f"{name}: weight has shape {weight.shape}, but there are {classes} classes: ({classes},) is needed"
+        )
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """−log softmax(scores)[label]: how unlikely the scores make the right class.
+
+    Rows labelled `ignore_index` count nothing, others `weight[label]`, and the mean is over what counts. A target of
+    floats is a distribution over the classes for each row. Of each target, the part `label_smoothing` is spread evenly
+    over all classes.
+
+    **Shapes**: scores (N, C), (C) or (N, C, d1, …); labels (N), () or (N, d1, …), or a distribution in the shape of
+    the scores; weight (C).
+
+    **Raises** `ShapeError` if the shapes do not fit, or (then also an `IndexError`) for a label that is not a class.
+
+    >>> cross_entropy(minigrad.tensor([[0.0, 0.0]]), minigrad.tensor([1]))
+    tensor(0.6931)
+    """
+    labels = target.array if isinstance(target, Tensor) else np.asarray(target)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing lies in [0, 1], which {label_smoothing} does not")
+    if labels.dtype.kind == "f":
+        return _against_distribution(input, target, weight, reduction, label_smoothing)
+    _check_reduction("cross_entropy", reduction)
+    rows, flat = (
+        (input, labels)
+        if input.ndim == 2 and labels.shape == input.shape[:1]
+        else _rows("cross_entropy", input, labels)
+    )
+    _check_labels("cross_entropy", flat, rows.shape[1], weight, ignore_index)
+    losses = fused.cross_entropy(rows, flat, weight, ignore_index, reduction, label_smoothing)
+    return losses.reshape(labels.shape) if reduction == "none" else losses
+
+
+def _against_distribution(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
+    """−Σ_c weight[c] · target[c] · log softmax(scores)[c], the mean being over all rows alike."""
+    _check_same("cross_entropy", input, target)
+    dim = min(1, input.ndim - 1)
+    classes = input.shape[dim]
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    if weight is not None:
+        target = target * weight.reshape(-1, *(1,) * (input.ndim - 1 - dim))
+    return _reduced("cross_entropy", -(target * log_softmax(input, dim)).sum(dim), reduction)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """−x[label], for x that are logarithms of probabilities, as `log_softmax` gives them.
+
+    Weights, shapes and errors are those of `cross_entropy`.
+
+    >>> nll_loss(minigrad.tensor([[-0.5, -3.0], [-2.0, -4.0]]), minigrad.tensor([0, 1]))
+    tensor(2.25)
+    """
+    labels = target.array if isinstance(target, Tensor) else np.asarray(target)
+    _check_reduction("nll_loss", reduction)
+    rows, flat = _rows("nll_loss", input, labels)
+    _check_labels("nll_loss", flat, rows.shape[1], weight, ignore_index)
+    counted = flat != ignore_index
+    flat = np.where(counted, flat, 0)
+    losses = where(counted, -rows[np.arange(len(flat)), flat], 0.0)
+    counts = counted.astype(rows.dtype) if weight is None else weight[flat] * counted
+    losses = losses if weight is None else losses * counts
+    if reduction == "mean":
+        return losses.sum() / counts.sum()
+    return losses.sum() if reduction == "sum" else losses.reshape(labels.shape)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """−t log p − (1 − t) log(1 − p), for probabilities p; logarithms below −100 count as −100, as in PyTorch.
+
+    **Raises** `ShapeError` if the shapes differ, `ValueError` for a p outside [0, 1].
+
+    >>> binary_cross_entropy(minigrad.tensor([0.5, 0.0]), minigrad.tensor([1.0, 1.0]), reduction="none")
+    tensor([  0.6931, 100.    ])
+    """
+    _check_same("binary_cross_entropy", input, target)
+    if not ((input >= 0) & (input <= 1)).all():
+        raise ValueError(
+            "binary_cross_entropy: the input holds probabilities, which lie in [0, 1]; for scores use "
+            "binary_cross_entropy_with_logits"
+        )
+    losses = -(target * _cut_log(input) + (1 - target) * _cut_log(1 - input))
+    return _reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
+
+
+def _cut_log(p: Tensor) -> Tensor:
+    """log p, or −100 where it is less, with gradient 0 there."""
+    return p.masked_fill(p == 0, 1.0).log().masked_fill(p == 0, -100.0).clamp(min=-100.0)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of p = sigmoid(x), exact where p would round to 0 or 1.
+
+        (1 − t) x + (1 + (pos_weight − 1) t) log(1 + exp(−x))
+
+    `pos_weight`, broadcast against the target, is how much a positive example counts beside a negative one.
+
+    **Raises** `ShapeError` if the shapes differ.
+
+    >>> binary_cross_entropy_with_logits(minigrad.tensor([0.0]), minigrad.tensor([1.0]))
+    tensor(0.6931)
+    """
+    _check_same("binary_cross_entropy_with_logits", input, target)
+    positive = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+    losses = (1 - target) * input - positive * logsigmoid(input)
+    return _reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
+
+
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """(x − t)², the squared error.
+
+    **Raises** `ShapeError` if the shapes differ.
+
+    >>> mse_loss(minigrad.tensor([1.0, 2.0]), minigrad.tensor([1.0, 5.0]))
+    tensor(4.5)
+    """
+    _check_same("mse_loss", input, target)
+    return _reduced("mse_loss", (input - target).square(), reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """|x − t|, the absolute error, with derivative 0 where they are equal.
+
+    **Raises** `ShapeError` if the shapes differ.
+    """
+    _check_same("l1_loss", input, target)
+    return _reduced("l1_loss", (input - target).abs(), reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """(x − t)² / (2 β) where |x − t| < β, else |x − t| − β / 2: a parabola that goes on as straight lines.
+
+    **Raises** `ShapeError` if the shapes differ, `ValueError` for a negative β.
+
+    Source: Girshick, "Fast R-CNN" (2015), arXiv:1504.08083.
+    """
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta is not negative, as {beta} is")
+    _check_same("smooth_l1_loss", input, target)
+    error = (input - target).abs()
+    losses = where(error < beta, error.square() * (0.5 / (beta or 1.0)), error - 0.5 * beta)
+    return _reduced("smooth_l1_loss", losses, reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """t (log t − x), for logarithms of probabilities x and probabilities t (their logarithms, if `log_target`).
+
+    The divergence of whole distributions is the sum over their entries: `reduction="batchmean"` divides the sum of all
+    by the size of the first dimension, "mean" by the number of entries. Where t is 0, the loss is 0.
+
+    **Raises** `ShapeError` if the shapes differ.
+
+    >>> half = minigrad.tensor([[0.5, 0.5]])
+    >>> kl_div(half.log(), minigrad.tensor([[1.0, 0.0]]), reduction="batchmean")
+    tensor(0.6931)
+    """
+    _check_same("kl_div", input, target)
+    if log_target:
+        losses = target.exp() * (target - input)
+    else:
+        losses = where(target > 0, target * (where(target > 0, target, 1.0).log() - input), 0.0)
+    if reduction == "batchmean":
+        return losses.sum() / len(losses)
+    return _reduced("kl_div", losses, reduction)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """x₁ · x₂ / (max(‖x₁‖, ε) max(‖x₂‖, ε)) along `dim`: the cosine of the angle, 0 beside a zero vector.
+
+    **Shapes**: broadcast against each other; `dim` is gone.
+
+    >>> cosine_similarity(minigrad.tensor([1.0, 0.0]), minigrad.tensor([1.0, 1.0]), dim=0)
+    tensor(0.7071)
+    """
+    x1, x2 = normalize(x1, 2, dim, eps), normalize(x2, 2, dim, eps)
+    return (x1 * x2).sum(dim)
+
+
+# ---- attention ------------------------------------------------------------------------------------------------------
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(q kᵀ · scale) v, with `scale` 1 / √D if not given.
+
+    A boolean mask is True where a query may attend to a key; another one is added to the scores. `is_causal` lets
+    query i see the keys 0 … i. A query that may attend to nothing gets zeros, and gives no gradient. With `enable_gqa`,
+    groups of query heads share a head of keys and values. Dropout acts on the weights whenever `dropout_p` is not 0.
+
+    **Shapes**: q (…, H, Tq, D), k (…, H, Tk, D), v (…, H, Tk, D') → (…, H, Tq, D'); the mask broadcasts to
+    (…, H, Tq, Tk).
+
+    **Raises** `ShapeError` if the shapes do not fit, `ValueError` for a mask together with `is_causal`.
+
+    Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762.
+
+    >>> k, v = minigrad.tensor([[10.0, 0.0], [0.0, 10.0]]), minigrad.tensor([[1.0], [2.0]])
+    >>> scaled_dot_product_attention(k, k, v)  # each query finds its own key
+    tensor([[1.],
+            [2.]])
+    """
+    who = "scaled_dot_product_attention"
+    if is_causal and attn_mask is not None:
+        raise ValueError(f"{who}: is_causal makes its own mask; combine the two as attn_mask & causal and pass that")
+    if enable_gqa:
+        heads, groups = query.shape[-3], key.shape[-3]
+        if heads % groups or value.shape[-3] != groups:
+            raise ShapeError(
+                f"{who}: {heads} query heads cannot share {groups} key and {value.shape[-3]} value heads evenly"
+            )
+        key, value = key.repeat_interleave(heads // groups, -3), value.repeat_interleave(heads // groups, -3)
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise ShapeError(
+            f"{who}: queries {query.shape} and keys {key.shape} must have equally many features (last dimension), keys "
+            f"and values {value.shape} equally many positions (the one before)"
+        )
+    scores = query @ key.mT * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)  # (…, Tq, Tk)
+    if is_causal:
+        attn_mask = minigrad.ones(scores.shape[-2:], dtype=minigrad.bool).tril()
+    if attn_mask is not None:
+        if np.broadcast_shapes(attn_mask.shape, scores.shape) != scores.shape:
+            raise ShapeError(f"{who}: the mask {attn_mask.shape} does not broadcast to the scores {scores.shape}")
+        additive = attn_mask.dtype != minigrad.bool
+        scores = scores + attn_mask if additive else scores.masked_fill(~attn_mask, -math.inf)
+    return dropout(softmax(scores), dropout_p) @ value

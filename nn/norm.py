@@ -1,0 +1,153 @@
+"""Normalisation: bring features to mean 0 and variance 1, or to length 1, and let the network scale them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import minigrad
+from minigrad import ShapeError, Tensor
+
+from . import functional, init
+from .module import Module, Parameter
+
+
+def _as_shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+
+
+class LayerNorm(Module):
+    """(x − mean) / √(variance + ε) · weight + bias, with mean and variance over the last dimensions of each example.
+
+    **Shapes**: (…, *normalized_shape) → the same; weight and bias (*normalized_shape), initially ones and zeros.
+
+    **Raises** `ShapeError` if x does not end in `normalized_shape`.
+
+    Source: Ba, Kiros and Hinton, "Layer Normalization" (2016), arXiv:1607.06450.
+
+    >>> LayerNorm(2, eps=0.0)(minigrad.tensor([3.0, 5.0])).tolist()
+    [-1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = _as_shape(normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.weight = Parameter(minigrad.empty(self.normalized_shape)) if elementwise_affine else None
+        self.bias = Parameter(minigrad.empty(self.normalized_shape)) if elementwise_affine and bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set weight and bias so that they change nothing."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise the last dimensions."""
+        return functional.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """What is normalised, and how."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class RMSNorm(Module):
+    """x / √(mean of x² + ε) · weight, with the mean over the last dimensions of each example.
+
+    ε is the smallest number that makes a difference to 1 in the dtype of x, if not given.
+
+    **Shapes**: (…, *normalized_shape) → the same; weight (*normalized_shape), initially ones.
+
+    **Raises** `ShapeError` if x does not end in `normalized_shape`.
+
+    Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019), arXiv:1910.07467.
+    """
+
+    def __init__(
+        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = _as_shape(normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.weight = Parameter(minigrad.empty(self.normalized_shape)) if elementwise_affine else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set the weight so that it changes nothing."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise the last dimensions."""
+        return functional.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """What is normalised, and how."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class BatchNorm1d(Module):
+    """(x − mean) / √(variance + ε) · weight + bias, channel by channel, with mean and variance over the batch.
+
+    In training the statistics are those of the batch, and the buffers `running_mean` and `running_var` move towards
+    them by `momentum` (None: they are the plain mean over all batches so far); in evaluation the buffers are used.
+    Without `track_running_stats` the batch's own are used always.
+
+    **Shapes**: (B, C) or (B, C, T) → the same; weight and bias (C), initially ones and zeros.
+
+    **Raises** `ShapeError` for other shapes, or in training for a single value per channel.
+
+    Source: Ioffe and Szegedy, "Batch Normalization" (2015), arXiv:1502.03167.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight = Parameter(minigrad.ones(num_features)) if affine else None
+        self.bias = Parameter(minigrad.zeros(num_features)) if affine else None
+        self.register_buffer("running_mean", minigrad.zeros(num_features) if track_running_stats else None)
+        self.register_buffer("running_var", minigrad.ones(num_features) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", minigrad.tensor(0) if track_running_stats else None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each channel."""
+        if input.ndim not in (2, 3) or input.shape[1] != self.num_features:
+            c = self.num_features
+            raise ShapeError(f"BatchNorm1d({c}): an input (B, {c}) or (B, {c}, T) is needed, not {input.shape}")
+        momentum = self.momentum
+        if self.training and self.track_running_stats:
+            self.num_batches_tracked += 1
+            if momentum is None:
+                momentum = 1 / self.num_batches_tracked.item()
+        return functional.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            momentum or 0.0,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        """The number of channels and the options."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )

@@ -1,0 +1,306 @@
+"""Every question asked of every row of the case table."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import CASES, CORNERS, Array, Case, Corner
+
+import minigrad as mg
+from minigrad.autograd import thread
+from minigrad.op import registry
+from minigrad.ops import elementwise, fused, index, linalg, reduce, shape, window
+from minigrad.tensor import Tensor, wrap
+
+REGISTERED = [name for name, op in registry.items() if getattr(op.function, "__module__", "numpy") != "__main__"]
+HELPERS = {"along", "count", "dims_of", "plain", "plain_values", "restore", "spread"}  # of the tables, not for users
+
+
+def rows(keep: Callable[[Case], Any] = lambda case: True) -> Any:
+    """Run a test for each row that is kept."""
+    return pytest.mark.parametrize("case", [pytest.param(c, id=c.what) for c in CASES if keep(c)])
+
+
+differentiable = rows(lambda case: case.order)
+
+
+def several(answer: Any) -> list[Any]:
+    """What an operation answered, one or a tuple, as a list."""
+    return list(answer) if isinstance(answer, tuple) else [answer]
+
+
+def tensors(arrays: Sequence[Array], needing: Callable[[int], bool] = lambda i: True) -> list[Tensor]:
+    """Tensors on the arrays themselves; floating-point ones require grad, if their position is among the needing."""
+    return [wrap(a).requires_grad_(a.dtype.kind == "f" and needing(i)) for i, a in enumerate(arrays)]
+
+
+def run(case: Case, xs: Sequence[Any]) -> list[Tensor]:
+    return several(case.call(*xs))
+
+
+def floating(ys: Sequence[Tensor]) -> list[Tensor]:
+    return [y for y in ys if y.dtype.kind == "f"]
+
+
+def cotangents(ys: Sequence[Tensor], layout: Callable[[Array], Array] = np.array) -> list[Tensor]:
+    """Random weights for the results."""
+    rng = np.random.default_rng(7)
+    return [wrap(layout(np.array(rng.standard_normal(y.shape), y.dtype))) for y in ys]
+
+
+def gradients(
+    case: Case, xs: Sequence[Tensor], second: bool = False, layout: Callable[[Array], Array] = np.array, record: bool = False
+) -> list[Tensor]:
+    """The gradients of the weighted results of a case, or of its weighted gradients."""
+    wanted = [x for x in xs if x.requires_grad]
+    ys = floating(run(case, xs))
+    found = mg.grad(ys, wanted, cotangents(ys, layout), create_graph=second or record, materialize_grads=True)
+    if not second:
+        return list(found)
+    again = [g for g in found if g.requires_grad]
+    if not again:
+        return [mg.zeros_like(x) for x in wanted]
+    return list(mg.grad(again, wanted, cotangents(again, layout), materialize_grads=True))
+
+
+def agree(found: Sequence[Tensor], expected: Sequence[Any], **tolerance: float) -> None:
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        b = b.array if isinstance(b, Tensor) else np.asarray(b)
+        assert a.shape == b.shape
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a.array, b, **{"rtol": 1e-9, "atol": 1e-12} | tolerance)
+
+
+# ---- the table is complete ------------------------------------------------------------------------------------------
+
+
+def compositions() -> Iterator[str]:
+    """The functions in the tables that are composed of operations."""
+    for module in (elementwise, fused, index, linalg, reduce, shape, window):
+        for name, function in vars(module).items():
+            if isinstance(function, FunctionType) and function.__module__ == module.__name__ and name[0] != "_":
+                if not hasattr(function, "op") and name not in HELPERS:
+                    yield name
+
+
+def test_every_operation_has_a_row() -> None:
+    covered = {case.covers for case in CASES}
+    assert not set(REGISTERED) - covered, "add rows to tests/cases.py for these operations"
+    assert not set(compositions()) - covered, "add rows to tests/cases.py for these functions"
+    assert not covered - set(REGISTERED) - set(compositions()), "rows about operations that do not exist"
+
+
+def test_rows_have_different_names() -> None:
+    names = [case.what for case in CASES]
+    assert sorted(set(names)) == sorted(names)
+
+
+def calls(case: Case, xs: Sequence[Any]) -> list[tuple[str, Any]]:
+    """The operations that a case runs, with their arguments."""
+    seen: list[tuple[str, Any]] = []
+    before, thread.mode.observer = thread.mode.observer, lambda name, args, result: seen.append((name, args))
+    try:
+        case.call(*xs)
+    finally:
+        thread.mode.observer = before
+    return seen
+
+
+def test_rows_call_the_operations_that_they_cover() -> None:
+    called = {case.covers for case in CASES if case.covers in dict(calls(case, tensors(case.draw())))}
+    assert not set(REGISTERED) - called
+
+
+# ---- values and derivatives -----------------------------------------------------------------------------------------
+
+
+@rows()
+def test_value(case: Case) -> None:
+    arrays = case.draw()
+    expected = several(case.value(*arrays))
+    agree(run(case, tensors(arrays)), expected)
+    agree(run(case, tensors(arrays, needing=lambda i: False)), expected)
+
+
+@rows(lambda case: not case.order)
+def test_no_gradient(case: Case) -> None:
+    assert not any(y.requires_grad for y in run(case, tensors(case.draw())))
+
+
+@differentiable
+def test_first_gradient(case: Case) -> None:
+    mg.gradcheck(case.call, *tensors(case.draw()))
+
+
+@differentiable
+def test_second_gradient(case: Case) -> None:
+    mg.gradgradcheck(case.call, *tensors(case.draw()))
+
+
+@rows(lambda case: case.order >= 3)
+def test_third_gradient(case: Case) -> None:
+    def gradient(*xs: Tensor) -> list[Tensor]:
+        ys = floating(run(case, xs))
+        wanted = [x for x in xs if x.requires_grad]
+        return list(mg.grad(ys, wanted, cotangents(ys), create_graph=True, materialize_grads=True))
+
+    mg.gradgradcheck(mg.enable_grad(gradient), *tensors(case.draw()), atol=1e-6)
+
+
+@differentiable
+def test_recorded_gradients_are_the_same(case: Case) -> None:
+    arrays = case.draw()
+    agree(gradients(case, tensors(arrays), record=True), gradients(case, tensors(arrays)))
+
+
+@rows(lambda case: case.order and sum(s.draw(np.random.default_rng(0), s.shape).dtype.kind == "f" for s in case.inputs) > 1)
+def test_gradients_of_some_inputs(case: Case) -> None:
+    """Whether an input gets a gradient does not depend on which others do."""
+    arrays = case.draw()
+    everything = gradients(case, tensors(arrays))
+    floats = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
+    for i, expected in zip(floats, everything, strict=True):
+        agree(gradients(case, tensors(arrays, needing=lambda j, i=i: j == i)), [expected])
+        others = [g for j, g in zip(floats, everything, strict=True) if j != i]
+        agree(gradients(case, tensors(arrays, needing=lambda j, i=i: j != i)), others)
+        mg.gradgradcheck(case.call, *tensors(arrays, needing=lambda j, i=i: j == i))
+
+
+def fused_call(case: Case, xs: Sequence[Tensor]) -> tuple[Any, Any]:
+    """The readable definition of the fused operation that a case calls, and the arguments it got."""
+    return next((registry[name].function, args) for name, args in calls(case, xs) if registry[name].fused)
+
+
+@rows(lambda case: case.order and case.covers in registry and registry[case.covers].fused)
+def test_kernel_is_its_readable_twin(case: Case) -> None:
+    arrays = case.draw()
+    xs = tensors(arrays)
+    twin, arguments = fused_call(case, xs)
+    readable = Case(case.what, lambda *_: twin(*arguments), case.value, *case.inputs)
+    kernel = Case(case.what, lambda *_: getattr(fused, twin.__name__)(*arguments), case.value, *case.inputs)
+    if any(x.node is not None for x in arguments if isinstance(x, Tensor)):
+        pytest.skip("what the operation is called with is itself computed")
+    agree(run(kernel, xs), run(readable, xs))
+    agree(gradients(kernel, xs), gradients(readable, xs))
+    agree(gradients(kernel, xs, second=True), gradients(readable, xs, second=True))
+
+
+# ---- dtypes ---------------------------------------------------------------------------------------------------------
+
+
+@rows()
+def test_float32_stays_float32(case: Case) -> None:
+    doubles = case.draw()
+    singles = [a.astype(np.float32) if a.dtype.kind == "f" else a for a in doubles]
+    doubles = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in singles]
+    narrowed = [y.array.astype(np.float32) if y.dtype.kind == "f" else y for y in run(case, tensors(doubles))]
+    agree(run(case, tensors(singles)), narrowed, rtol=1e-5, atol=1e-6)
+    if case.order:
+        for second in (False, True):
+            expected = [g.array.astype(np.float32) for g in gradients(case, tensors(doubles), second)]
+            agree(gradients(case, tensors(singles), second), expected, rtol=1e-3, atol=1e-4)
+
+
+# ---- memory ---------------------------------------------------------------------------------------------------------
+
+
+def transposed(x: Array) -> Array:
+    return np.array(x.T, order="C").T
+
+
+def strided(x: Array) -> Array:
+    if not x.ndim:
+        return x
+    out = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
+    out[..., ::2] = x
+    return out[..., ::2]
+
+
+def reversed_(x: Array) -> Array:
+    return np.flip(np.flip(x).copy())
+
+
+@pytest.mark.parametrize("layout", [transposed, strided, reversed_])
+@rows()
+def test_any_layout_in_memory(case: Case, layout: Callable[[Array], Array]) -> None:
+    arrays = case.draw()
+    oddly = [layout(a) for a in arrays]
+    agree(run(case, tensors(oddly)), run(case, tensors(arrays)))
+    if case.order:
+        for second in (False, True):
+            agree(gradients(case, tensors(oddly), second, layout), gradients(case, tensors(arrays), second))
+
+
+def frozen(x: Array) -> Array:
+    x = np.array(x)
+    x.flags.writeable = False
+    return x
+
+
+@rows()
+def test_nothing_is_written_to_inputs_or_gradients(case: Case) -> None:
+    arrays = [frozen(a) for a in case.draw()]
+    run(case, tensors(arrays))
+    if case.order:
+        gradients(case, tensors(arrays), layout=frozen)
+        gradients(case, tensors(arrays), second=True, layout=frozen)
+
+
+@rows()
+def test_results_own_their_memory_unless_they_are_views(case: Case) -> None:
+    arrays = case.draw()
+    shared = any(np.shares_memory(y.array, a) for y in run(case, tensors(arrays)) for a in arrays)
+    assert shared == case.view
+
+
+@differentiable
+def test_gradients_own_their_memory(case: Case) -> None:
+    arrays = case.draw()
+    xs = tensors(arrays)
+    ys = floating(run(case, xs))
+    weights = cotangents(ys)
+    found = [g.array for g in mg.grad(ys, [x for x in xs if x.requires_grad], weights, materialize_grads=True)]
+    for i, g in enumerate(found):
+        assert not any(np.shares_memory(g, other) for other in (*arrays, *found[:i], *(w.array for w in weights)))
+
+
+# ---- sizes of 0 -----------------------------------------------------------------------------------------------------
+
+
+def emptied(case: Case) -> Iterator[list[Array]]:
+    """The inputs of a case with each of its sizes replaced by 0 wherever it occurs."""
+    for size in sorted({n for s in case.inputs if s.resizable for n in s.shape} - {1}):
+        yield case.draw(resize=lambda n, size=size: 0 if n == size else n)
+
+
+@rows(lambda case: any(s.resizable and s.shape for s in case.inputs))
+def test_empty_inputs(case: Case) -> None:
+    """Where NumPy finds a value, so do we, with gradients of the right shape; elsewhere the error is one of ours."""
+    for arrays in emptied(case):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's own remarks about means of nothing
+            try:
+                expected = several(case.value(*arrays))
+            except (ValueError, IndexError):
+                with pytest.raises((mg.ShapeError, ValueError, IndexError)):
+                    raise_or_run(case, arrays)
+                continue
+            agree(run(case, tensors(arrays)), expected)
+            if not case.order:
+                continue
+            for second in (False, True):
+                for x, g in zip([a for a in arrays if a.dtype.kind == "f"], gradients(case, tensors(arrays), second), strict=True):
+                    assert g.shape == x.shape
+                    if not any(np.size(y) for y in expected):
+                        assert not g.array.any()
+
+
+def raise_or_run(case: Case, arrays: Sequence[Array]) -> None:
+    run(case, tensors(arrays))
+    raise mg.ShapeError("an answer where NumPy has none")
