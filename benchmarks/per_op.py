@@ -2,9 +2,9 @@
 
     python benchmarks/per_op.py
 
-The same chain y ← tanh(0.5 y + 0.1), ten times over an 8 × 16 array, is run by minigrad, by NumPy with the gradient written by
-hand, and by those of PyTorch, autograd and MyGrad that happen to be installed; in turn, so that all meet the same machine.
-Printed are the medians, and each as a ratio to minigrad in the same round.
+The same chain y ← tanh(0.5 y + 0.1), ten times over an 8 × 16 array, is run by minigrad, by NumPy with the gradient
+written by hand, and by those of PyTorch, autograd and MyGrad that happen to be installed; in turn, so that all meet the
+same machine. Printed are the medians, and each as a ratio to minigrad in the same round.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
+import numpy as np  # noqa: E402  # after the number of threads is set
 
 START = np.random.default_rng(0).standard_normal((8, 16)).astype(np.float32)
 OPERATIONS = 31

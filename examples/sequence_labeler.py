@@ -1,12 +1,13 @@
 """Teach a network the parts of speech: in "I saw a saw" the first saw is a verb, the second a noun.
 
-    python examples/sequence_labeler.py                                    # a small corpus that comes along, a few seconds
-    python examples/sequence_labeler.py --train a.conllu --dev b.conllu --test c.conllu     # any Universal Dependencies treebank
-    python examples/sequence_labeler.py --save tagger.npz && python examples/sequence_labeler.py --load tagger.npz --tag "I saw a saw"
+    python examples/sequence_labeler.py                    # on a small corpus that comes along, in a few seconds
+    python examples/sequence_labeler.py --train a.conllu --dev b.conllu --test c.conllu         # on any UD treebank
+    python examples/sequence_labeler.py --save tagger.npz
+    python examples/sequence_labeler.py --load tagger.npz --tag "I saw a saw"
 
 Every token becomes a vector (of its word, its last letters, its shape); a mixer lets the tokens of a sentence see each
-other; a linear layer scores the tags of each token. `--model` chooses the mixer: `linear` sees one word only, `window` and
-`conv1d` its neighbours, `rnn` what stands to the left, `attention` (one head) and `multihead` the whole sentence.
+other; a linear layer scores the tags of each token. `--model` chooses the mixer: `linear` sees one word only, `window`
+and `conv1d` its neighbours, `rnn` what stands to the left, `attention` (one head) and `multihead` the whole sentence.
 """
 
 from __future__ import annotations
@@ -43,7 +44,15 @@ def shape_of(word: str) -> int:
     """What kind of letters a word is made of, as an index into SHAPES."""
     if any(c.isdigit() for c in word):
         return 0
-    return 1 if word.isupper() and len(word) > 1 else 2 if word.istitle() or word[:1].isupper() else 3 if word.islower() else 4
+    return (
+        1
+        if word.isupper() and len(word) > 1
+        else 2
+        if word.istitle() or word[:1].isupper()
+        else 3
+        if word.islower()
+        else 4
+    )
 
 
 class Lexicon(NamedTuple):
@@ -177,7 +186,9 @@ class Tagger(nn.Module):
         if isinstance(self.mixer, Transformer):
             return self.output(self.mixer(x, lengths))
         real = np.arange(x.shape[1]) < np.asarray(lengths)[:, None]
-        x = x * Tensor(real[:, :, None].astype(np.float32)).to(x.dtype)  # padding is as empty as what lies beyond the sentence
+        x = x * Tensor(real[:, :, None].astype(np.float32)).to(
+            x.dtype
+        )  # padding is as empty as what lies beyond the sentence
         return self.output(self.dropout(self.mixer(x)))
 
 
@@ -228,7 +239,9 @@ def train(
     steps = epochs * -(-len(examples) // 32)
     warmup = min(200, steps // 10 + 1)
     optimizer = optim.Adam(tagger.parameters(), lr=lr)
-    schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / warmup, (steps - t) / (steps - warmup + 1)))
+    schedule = optim.lr_scheduler.LambdaLR(
+        optimizer, lambda t: min((t + 1) / warmup, (steps - t) / (steps - warmup + 1))
+    )
     lengths = [len(e.ids) for e in examples]
     bar = Progress([group for _ in range(epochs) for group in buckets(lengths, 32)], label)
     for step, group in enumerate(bar, 1):
@@ -271,7 +284,9 @@ def percent(right: Sequence[bool]) -> str:
     return f"{100 * sum(right) / len(right):6.1f}" if right else "     –"
 
 
-def report(sentences: Sequence[Sentence], baselines: Baselines, columns: dict[str, list[list[str]]]) -> dict[str, float]:
+def report(
+    sentences: Sequence[Sentence], baselines: Baselines, columns: dict[str, list[list[str]]]
+) -> dict[str, float]:
     """Print the accuracy of each column of answers: over all tokens, ambiguous and unseen words, and each slice."""
     tokens = [
         (s.comments.get("slice", ""), word.lower(), tag, i, j)
@@ -361,7 +376,9 @@ def load(path: str) -> tuple[Tagger, Lexicon]:
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--train", metavar="FILE.conllu", default=HERE / "tiny-train.conllu", help="sentences to learn from")
-    p.add_argument("--dev", metavar="FILE.conllu", default=HERE / "tiny-dev.conllu", help="sentences to watch meanwhile")
+    p.add_argument(
+        "--dev", metavar="FILE.conllu", default=HERE / "tiny-dev.conllu", help="sentences to watch meanwhile"
+    )
     p.add_argument("--test", metavar="FILE.conllu", default=HERE / "tiny-test.conllu", help="sentences to be judged by")
     p.add_argument("--model", choices=MODELS, default="multihead")
     p.add_argument("--positions", choices=POSITIONS, default="relative", help="how the attention models know the order")
@@ -413,7 +430,9 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     overall = report(test, baselines, columns)
     print_confusions(test, columns[a.model])
     print("\nas the network tags them")
-    for s in [s.split() for s in ([a.tag] if a.tag else ["I saw a saw .", "They watch the play .", "They play the watch ."])]:
+    for s in [
+        s.split() for s in ([a.tag] if a.tag else ["I saw a saw .", "They watch the play .", "They play the watch ."])
+    ]:
         print_tagged(s, tag_sentences(chosen, lexicon, [s])[0])
     if a.save:
         save(chosen, lexicon, a.model, a.positions, a.save)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from . import memory
+from .errors import ShapeError
 from .tensor import Tensor, label, wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Mode:
-    """What one thread records: whether it does, inside which modules, and who looks on."""
+    """What one thread records: whether it does, inside which module, and who looks on."""
 
     __slots__ = ("recording", "scope", "observer")
 
@@ -70,6 +71,8 @@ class set_grad_enabled:
         thread.mode.recording = self.before.pop()
 
     def __call__(self, function: F) -> F:
+        """Decorate a function: the setting holds while it runs."""
+
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with set_grad_enabled(self.recording):
@@ -78,23 +81,14 @@ class set_grad_enabled:
         return wrapped  # type: ignore[return-value]  # the same signature as `function`
 
 
-class no_grad(set_grad_enabled):
+def no_grad(function: F | None = None) -> Any:
     """Record nothing: results have no history and no gradient. A `with` block or a decorator, per thread."""
-
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        instance = super().__new__(cls)
-        instance.__init__()  # type: ignore[misc]  # so that `@no_grad` works without parentheses
-        return instance if function is None else instance(function)
-
-    def __init__(self, function: None = None) -> None:
-        super().__init__(False)
+    return set_grad_enabled(False) if function is None else set_grad_enabled(False)(function)
 
 
-class enable_grad(no_grad):
+def enable_grad(function: F | None = None) -> Any:
     """Record again inside a `no_grad` block. A `with` block or a decorator, per thread."""
-
-    def __init__(self, function: None = None) -> None:
-        set_grad_enabled.__init__(self, True)
+    return set_grad_enabled(True) if function is None else set_grad_enabled(True)(function)
 
 
 def is_grad_enabled() -> bool:
@@ -151,9 +145,9 @@ class Node:
         """Raise if a saved value was overwritten after this node was made."""
         for position, value in enumerate(self.saved):
             by = memory.change_since(value, self.tick)
-            if by is None and self.prints and position in self.prints:
-                by = self.prints[position] != memory.fingerprint(self.saved).get(position) and "NumPy code"
-            if by:
+            if by is None and self.prints and self.prints.get(position) != memory.fingerprint([value]).get(0):
+                by = "NumPy code"
+            if by is not None:
                 raise RuntimeError(
                     f"backward through {self}: the gradient needs {self._what(position)}, but that value was "
                     f"changed in place by {by} after {self.name} had used it. Change a copy (x.clone()), or write "
@@ -279,13 +273,12 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
 def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
     """Undo broadcasting: sum `gradient` over the dimensions along which an input of `shape` had been spread."""
     extra = gradient.ndim - len(shape)
-    spread = [extra + d for d, n in enumerate(shape) if n == 1 and extra >= 0 and gradient.shape[extra + d] != 1]
-    if gradient.shape[max(extra, 0) :] != shape and not spread or extra < 0:
-        position = node.plan.positions[i]
-        raise ValueError(
-            f"backward through {node}: the rule for argument {node.plan.op.argument_name(position)!r} of shape "
-            f"{shape} returned a gradient of shape {gradient.shape}"
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[extra:], strict=True)):
+        raise ShapeError(
+            f"backward through {node}: the rule for argument {node.plan.op.argument_name(node.plan.positions[i])!r} of "
+            f"shape {shape} returned a gradient of shape {gradient.shape}"
         )
+    spread = [extra + d for d, n in enumerate(shape) if n == 1]
     return gradient.sum(axis=(*range(extra), *spread)).reshape(shape)
 
 

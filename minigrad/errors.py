@@ -66,7 +66,7 @@ def _broadcast(shapes: Sequence[tuple[int, ...]]) -> str | None:
             one, other = sorted(sizes)[:2]
             listed = " and ".join(map(str, shapes))
             return (
-                f"the shapes {listed} cannot be broadcast: sizes {one} and {other} differ in dimension {-d} and neither "
-                f"is 1; reshape or transpose one of them, or add a dimension with x[:, None]"
+                f"the shapes {listed} cannot be broadcast: sizes {one} and {other} differ in dimension {-d} and "
+                f"neither is 1; reshape or transpose one of them, or add a dimension with x[:, None]"
             )
     return None

@@ -6,13 +6,13 @@ With this file one can check any function of tensors, or any module, at its inpu
     >>> gradcheck(lambda x: x.sin() * x, x)
     True
 
-A gradient says how a weighted sum of the outputs, v · f(x), changes along a direction u of the inputs. So one random u and
-one random v test every entry of the Jacobian at once: ∇(v · f) · u against (v · f(x + εu) − v · f(x − εu)) / 2ε. A wrong
-entry could hide only by chance. (Fixed weights v = 1, a plain sum, would be blind: softmax rows always sum to 1.)
+A gradient says how a weighted sum of the outputs, v · f(x), changes along a direction u of the inputs. So one random u
+and one random v test every entry of the Jacobian at once: ∇(v · f) · u against (v · f(x + εu) − v · f(x − εu)) / 2ε. A
+wrong entry could hide only by chance. (Fixed weights v = 1, a plain sum, would be blind: softmax rows always sum to 1.)
 If the two disagree, the entries are compared one by one and the worst is named.
 
-Everything is computed in float64: in float32 the quotient is noise. Parameters of a module are converted for the time of
-the check, and random numbers are the same in every call.
+Everything is computed in float64: in float32 the quotient is noise. Parameters of a module are converted for the time
+of the check, and random numbers are the same in every call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def gradcheck(
         raise ValueError(f"gradcheck: method is 'central' or 'complex', not {method!r}")
     try:
         with _in_float64(function, inputs) as problem:
-            _check(problem, full, method, eps, atol, rtol, seed)
+            _check(problem, full, _Ruler(method, eps, atol, rtol), seed)
     except GradcheckError:
         if raise_exception:
             raise
@@ -84,18 +84,22 @@ def gradgradcheck(function: Callable[..., Any], *inputs: Any, seed: int = 0, **o
         weights = [wrap(np.array(rng.standard_normal(y.shape))).requires_grad_() for y in outputs]
     count = len(inputs)
 
-    @enable_grad  # also where only values are asked for: the gradient itself needs a graph
+    @enable_grad()  # also where only values are asked for: the gradient itself needs a graph
     def gradient(*arguments: Any) -> tuple[Tensor, ...]:
         ys = _floating(function(*arguments[:count]))
-        xs = [x for x in (*arguments[:count], *_parameters(function).values()) if isinstance(x, Tensor) and x.requires_grad]
+        xs = [
+            x
+            for x in (*arguments[:count], *_parameters(function).values())
+            if isinstance(x, Tensor) and x.requires_grad
+        ]
         pairs = [(y, w) for y, w in zip(ys, arguments[count:], strict=True) if y.requires_grad]
         ys, ws = [y for y, _ in pairs], [w for _, w in pairs]
         found = grad(ys, xs, ws, create_graph=True, materialize_grads=True)
         return tuple(g for g in found if g is not None)
 
     if hasattr(function, "named_parameters"):
-        gradient.named_parameters = function.named_parameters  # type: ignore[attr-defined]  # so that it counts as one
-        gradient.named_buffers = getattr(function, "named_buffers", dict().items)  # type: ignore[attr-defined]  # likewise
+        gradient.named_parameters = function.named_parameters
+        gradient.named_buffers = getattr(function, "named_buffers", dict().items)
     return gradcheck(gradient, *_flagged(inputs), *weights, seed=seed + 1, **options)
 
 
@@ -176,7 +180,21 @@ def _in_float64(function: Any, inputs: Sequence[Any]) -> Iterator[_Problem]:
 # ---- the comparison -------------------------------------------------------------------------------------------------
 
 
-def _check(problem: _Problem, full: bool, method: str, eps: float, atol: float, rtol: float, seed: int) -> None:
+class _Ruler(NamedTuple):
+    """How slopes are measured, and how near two of them have to be."""
+
+    method: str
+    eps: float
+    atol: float
+    rtol: float
+
+    def agree(self, a: float, b: float, entries: int = 1) -> bool:
+        """Whether two slopes agree, each the sum of so many entries' effects."""
+        error = self.atol * max(1, entries) ** 0.5 + self.rtol * max(abs(a), abs(b))
+        return bool(np.isfinite(a) and np.isfinite(b) and abs(a - b) <= error)
+
+
+def _check(problem: _Problem, full: bool, ruler: _Ruler, seed: int) -> None:
     rng = np.random.default_rng(seed)
     xs = list(problem.variables.values())
     start = [x.array for x in xs]
@@ -198,7 +216,7 @@ def _check(problem: _Problem, full: bool, method: str, eps: float, atol: float, 
             for index in np.ndindex(y.shape):
                 one = [np.zeros(y.shape) for y in outputs]
                 one[j][index] = 1
-                _compare_entries(problem, outputs, one, method, eps, atol, rtol, f"output {j}{list(index)}")
+                _compare_entries(problem, outputs, one, ruler, f"output {j}{list(index)}")
         return
     directions = [_direction(rng, x.shape) for x in xs]
     gradients = _gradients(outputs, xs, weights)
@@ -208,9 +226,9 @@ def _check(problem: _Problem, full: bool, method: str, eps: float, atol: float, 
                 f"gradcheck: the gradient of {name} is {g.dtype} {g.shape}, but {name} is {x.dtype} {x.shape}"
             )
     claimed = float(sum((g * u).sum() for g, u in zip(gradients, directions, strict=True)))
-    found = _slope(problem, start, directions, weights, method, eps)
-    if not _close(claimed, found, atol * max(1, sum(u.size for u in directions)) ** 0.5, rtol):
-        _compare_entries(problem, outputs, weights, method, eps, atol, rtol, "the weighted outputs")
+    found = _slope(problem, start, directions, weights, ruler)
+    if not ruler.agree(claimed, found, sum(u.size for u in directions)):
+        _compare_entries(problem, outputs, weights, ruler, "the weighted outputs")
         raise GradcheckError(
             f"gradcheck: along a random direction the outputs change by {found:.10g}, but the gradient says "
             f"{claimed:.10g}; no single entry is wrong enough to be named"
@@ -218,9 +236,8 @@ def _check(problem: _Problem, full: bool, method: str, eps: float, atol: float, 
 
 
 def _compare_entries(
-    problem: _Problem, outputs: list[Tensor], weights: list[np.ndarray], method: str, eps: float, atol: float, rtol: float,
-    what: str,
-) -> None:  # fmt: skip
+    problem: _Problem, outputs: list[Tensor], weights: list[np.ndarray], ruler: _Ruler, what: str
+) -> None:
     """Move one entry of one variable at a time; raise about the worst one that disagrees."""
     xs = list(problem.variables.values())
     start = [x.array for x in xs]
@@ -229,11 +246,11 @@ def _compare_entries(
         for index in np.ndindex(xs[i].shape):
             step = [np.zeros(x.shape) for x in xs]
             step[i][index] = 1
-            claimed, found = float(g[index]), _slope(problem, start, step, weights, method, eps)
+            claimed, found = float(g[index]), _slope(problem, start, step, weights, ruler)
             error = abs(claimed - found)
-            if not _close(claimed, found, atol, rtol) and not error <= worst[0]:
+            if not ruler.agree(claimed, found) and not error <= worst[0]:
                 place = f"{name}{list(index)} = {xs[i].array[index]:.6g}"
-                kink = _kink(problem, start, step, weights, eps) if method == "central" else ""
+                kink = _kink(problem, start, step, weights, ruler.eps) if ruler.method == "central" else ""
                 worst = (
                     error,
                     f"gradcheck: at {place} the derivative of {what} is {found:.10g}, but the gradient says "
@@ -251,17 +268,17 @@ def _gradients(outputs: list[Tensor], xs: list[Tensor], weights: list[np.ndarray
 
 
 def _slope(
-    problem: _Problem, start: Sequence[np.ndarray], direction: Sequence[np.ndarray], weights: Any, method: str, eps: float
+    problem: _Problem, start: Sequence[np.ndarray], direction: Sequence[np.ndarray], weights: Any, ruler: _Ruler
 ) -> float:
     """The derivative of the weighted outputs along a direction, by moving."""
-    if method == "complex":  # f(x + ihu) = f(x) + ih f′(x)u + O(h²): no difference is taken, so nothing cancels
+    if ruler.method == "complex":  # f(x + ihu) = f(x) + ih f′(x)u + O(h²): no difference is taken, so nothing cancels
         h = 1e-20
         moved = problem.at([x + 1j * h * u for x, u in zip(start, direction, strict=True)])
         if any(y.dtype.kind != "c" for y in moved):
             raise ValueError("gradcheck: the function drops the imaginary part, so it is not analytic; use 'central'")
         return float(sum((w * y.imag).sum() for w, y in zip(weights, moved, strict=True)) / h)
-    ahead, behind = (_moved(problem, start, direction, weights, sign * eps) for sign in (1, -1))
-    return float(sum((w * (a - b)).sum() for w, a, b in zip(weights, ahead, behind, strict=True)) / (2 * eps))
+    ahead, behind = (_moved(problem, start, direction, weights, sign * ruler.eps) for sign in (1, -1))
+    return float(sum((w * (a - b)).sum() for w, a, b in zip(weights, ahead, behind, strict=True)) / (2 * ruler.eps))
 
 
 def _moved(problem: _Problem, start: Any, direction: Any, weights: Any, by: float) -> list[np.ndarray]:
@@ -289,7 +306,3 @@ def _kink(problem: _Problem, start: Any, direction: Any, weights: Any, eps: floa
 def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Random entries of either sign, none so small that a wrong derivative could hide behind it."""
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 1.0, shape)
-
-
-def _close(a: float, b: float, atol: float, rtol: float) -> bool:
-    return bool(np.isfinite(a) and np.isfinite(b) and abs(a - b) <= atol + rtol * max(abs(a), abs(b)))

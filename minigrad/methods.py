@@ -281,6 +281,11 @@ METHODS: dict[str, Callable[..., Any]] = {
     "retain_grad": autograd.retain_grad,
 }
 
+PROPERTIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "T": lambda self: shape.permute(self, tuple(range(self.ndim))[::-1]),
+    "mT": lambda self: shape.transpose(self, -2, -1),
+}
+
 IN_PLACE = (
     "mul div pow remainder abs neg sqrt reciprocal rsqrt lerp exp log sin cos tan tanh sigmoid relu clamp masked_fill "
     "floor ceil round scatter scatter_add index_add squeeze unsqueeze transpose t tril triu cumsum"
@@ -325,11 +330,11 @@ for name in COMPARISONS:
     setattr(Tensor, f"__{name}__", vars(elementwise)[name])
 for name, operation in METHODS.items():
     setattr(Tensor, name, operation)
+for name, operation in PROPERTIES.items():
+    setattr(Tensor, name, property(operation))
 for name in IN_PLACE.split():
     setattr(Tensor, f"{name}_", (_reshaping if name in RESHAPING else inplace.by)(METHODS[name], f"{name}_"))
 for name in CHANGING.split():
     setattr(Tensor, name, vars(inplace)[name])
 Tensor.__getitem__ = index.getitem  # type: ignore[method-assign]  # declared there, defined by the table
 Tensor.__setitem__ = inplace.setitem_  # type: ignore[method-assign]  # declared there, defined by the table
-setattr(Tensor, "T", property(lambda self: shape.permute(self, tuple(range(self.ndim))[::-1])))
-setattr(Tensor, "mT", property(lambda self: shape.transpose(self, -2, -1)))

@@ -101,7 +101,7 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: An
 
 def _take(a: Any, indices: Any, axis: int | None = None) -> Any:
     a, axis = _along(a, axis)
-    return index.getitem(a, shape.along(axis, index.plain(indices), a.ndim))
+    return index.getitem(a, index.along(axis, index.plain(indices), a.ndim))
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:

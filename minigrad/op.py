@@ -36,7 +36,7 @@ import numpy as np
 from . import dtypes, memory
 from .autograd import Node, grad, thread
 from .errors import ShapeError, explain
-from .tensor import Tensor, adopt, label, numpy_functions, wrap
+from .tensor import Tensor, adopt, numpy_functions, wrap
 
 registry: dict[str, Op] = {}  # every op by name, in the order of definition
 
@@ -131,7 +131,7 @@ class Plan:
             if missing:
                 raise _no_rule(op, op.argument_name(missing[0], count))
             return
-        used = set()
+        used: set[int | None] = set()
         for position in positions:
             name = op.argument_name(position, count)
             rule = op.rules.get(name.partition("[")[0])
@@ -158,7 +158,9 @@ class Plan:
             return slice(0, first)
         if name in ("out", "shape"):
             return count if name == "out" else None
-        raise TypeError(f"op {op.name}: a rule asks for {name!r}; it may name g, out, shape, {', '.join(op.parameters)}")
+        raise TypeError(
+            f"op {op.name}: a rule asks for {name!r}; it may name g, out, shape, {', '.join(op.parameters)}"
+        )
 
 
 def op(function: Callable[..., Any], name: str | None = None, kind: str = "", /, **rules: Any) -> Callable[..., Any]:

@@ -149,11 +149,15 @@ def _write(arrays: dict[str, np.ndarray], file: IO[bytes]) -> None:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
+# What zipfile and read_array raise for damaged bytes, wherever they are.
+_DAMAGE = (ValueError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
 def _read(file: IO[bytes], where: str) -> dict[str, np.ndarray]:
     arrays = {}
     try:
         archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile:
+    except _DAMAGE:
         raise ValueError(f"{where} is not an .npz file, or was cut short") from None
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
@@ -162,7 +166,9 @@ def _read(file: IO[bytes], where: str) -> dict[str, np.ndarray]:
         try:
             with archive.open(info) as entry:
                 array = np.lib.format.read_array(entry, allow_pickle=False)
-        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+                if entry.read(1):  # at the end, this also compares the checksum
+                    raise ValueError("it has more bytes than its shape says")
+        except _DAMAGE as error:
             raise ValueError(f"{where}: entry {name!r} cannot be read ({error})") from None
         if array.dtype.kind not in "fiubc":
             raise ValueError(f"{where}: entry {name!r} holds {array.dtype}, not numbers")

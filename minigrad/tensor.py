@@ -290,9 +290,7 @@ class Tensor:
             return function(*args, **kwargs)
         found = _tensors_in((args, kwargs))
         if any(x._requires_grad for x in found):
-            raise TypeError(
-                f"np.{func.__name__} has no rule for tensors that require grad: {self._way_out(func)}"
-            )
+            raise TypeError(f"np.{func.__name__} has no rule for tensors that require grad: {self._way_out(func)}")
         try:
             return func(*_arrays_in(args), **_arrays_in(kwargs))
         except ValueError as error:

@@ -66,8 +66,8 @@ class SelfAttention(Module):
 
         q, k, v = x Wqᵀ, x Wkᵀ, x Wvᵀ;    y = softmax(q kᵀ / √d_k + positions) v
 
-    `positions` is a module that gives a bias for the scores, such as `RelativeBias(1)`; without one the layer does not know
-    the order: permuting x permutes y. The features of queries, keys and values are `dim` unless given.
+    `positions` is a module that gives a bias for the scores, such as `RelativeBias(1)`; without one the layer does not
+    know the order: permuting x permutes y. The features of queries, keys and values are `dim` unless given.
 
     **Shapes**: x (B, T, D) → y (B, T, d_v), weights (B, T, T). `query.weight` (d_k, D), `key.weight` (d_k, D),
     `value.weight` (d_v, D), initialised as in `Linear`.
@@ -82,7 +82,12 @@ class SelfAttention(Module):
     """
 
     def __init__(
-        self, dim: int, d_k: int | None = None, d_v: int | None = None, bias: bool = False, positions: Module | None = None
+        self,
+        dim: int,
+        d_k: int | None = None,
+        d_v: int | None = None,
+        bias: bool = False,
+        positions: Module | None = None,
     ) -> None:
         super().__init__()
         self.query = Linear(dim, d_k or dim, bias=bias)
@@ -110,8 +115,8 @@ class MultiHead(Module):
     serves all heads. `dropout` acts on the weights. `positions` gives a bias for each head, such as
     `RelativeBias(num_heads)`.
 
-    **Shapes**: query (B, Tq, D), key and value (B, Tk, D) → (B, Tq, D), weights (B, H, Tq, Tk). `query.weight`, `key.weight`,
-    `value.weight`, `output.weight` (D, D) and their biases (D), initialised as in `Linear`.
+    **Shapes**: query (B, Tq, D), key and value (B, Tk, D) → (B, Tq, D), weights (B, H, Tq, Tk). `query.weight`,
+    `key.weight`, `value.weight`, `output.weight` (D, D) and their biases (D), initialised as in `Linear`.
 
     **Raises** `ShapeError` if `num_heads` does not divide `dim`, or the shapes do not fit.
 

@@ -537,8 +537,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     >>> cosine_similarity(minigrad.tensor([1.0, 0.0]), minigrad.tensor([1.0, 1.0]), dim=0)
     tensor(0.7071)
     """
-    x1, x2 = normalize(x1, 2, dim, eps), normalize(x2, 2, dim, eps)
-    return (x1 * x2).sum(dim)
+    if x1.shape != x2.shape:
+        product = x1 * x2  # has the shape that both are spread to
+        x1, x2 = x1.expand(product.shape), x2.expand(product.shape)
+    return (normalize(x1, 2, dim, eps) * normalize(x2, 2, dim, eps)).sum(dim)
 
 
 # ---- attention ------------------------------------------------------------------------------------------------------

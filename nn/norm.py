@@ -55,7 +55,8 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         """What is normalised, and how."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        affine = f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        return f"{self.normalized_shape}, eps={self.eps}, {affine}"
 
 
 class RMSNorm(Module):
@@ -114,12 +115,14 @@ class BatchNorm1d(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(minigrad.ones(num_features)) if affine else None
-        self.bias = Parameter(minigrad.zeros(num_features)) if affine else None
+        self.bias = Parameter(minigrad.zeros(num_features)) if affine and bias else None
         self.register_buffer("running_mean", minigrad.zeros(num_features) if track_running_stats else None)
         self.register_buffer("running_var", minigrad.ones(num_features) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", minigrad.tensor(0) if track_running_stats else None)
@@ -149,5 +152,5 @@ class BatchNorm1d(Module):
         """The number of channels and the options."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )

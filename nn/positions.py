@@ -24,7 +24,7 @@ def sinusoids(steps: int, dim: int) -> Tensor:
     Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762, section 3.5.
 
     >>> sinusoids(2, 3)
-    tensor([[0.0000, 1.0000, 0.0000],
+    tensor([[0.    , 1.    , 0.    ],
             [0.8415, 0.5403, 0.0022]])
     """
     column = np.arange(dim)
@@ -46,7 +46,9 @@ class SinusoidalPositions(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Add the table to every sentence."""
         if x.shape[-1] != self.dim:
-            raise ShapeError(f"SinusoidalPositions({self.dim}): the vectors have {x.shape[-1]} features (shape {x.shape})")
+            raise ShapeError(
+                f"SinusoidalPositions({self.dim}): the vectors have {x.shape[-1]} features (shape {x.shape})"
+            )
         return x + (sinusoids(x.shape[-2], self.dim) * self.scale).to(x.dtype)
 
     def extra_repr(self) -> str:
@@ -57,7 +59,7 @@ class SinusoidalPositions(Module):
 class LearnedPositions(Module):
     """x + weight[0 … T−1]: one trained vector for each position up to `max_len`.
 
-    **Shapes**: x (B, T, D) → the same; weight (max_len, D), initialised from a normal distribution with deviation 0.02.
+    **Shapes**: x (B, T, D) → the same; weight (max_len, D), drawn from a normal distribution with deviation 0.02.
 
     **Raises** `ShapeError` for a sentence longer than `max_len`.
 
@@ -71,7 +73,9 @@ class LearnedPositions(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Add the first T rows to every sentence."""
         if x.shape[-2] > len(self.weight):
-            raise ShapeError(f"LearnedPositions: a sentence of {x.shape[-2]} tokens is longer than max_len {len(self.weight)}")
+            raise ShapeError(
+                f"LearnedPositions: a sentence of {x.shape[-2]} tokens is longer than max_len {len(self.weight)}"
+            )
         return x + self.weight[: x.shape[-2]]
 
     def extra_repr(self) -> str:
@@ -84,7 +88,7 @@ class RelativeBias(Module):
 
         bias[h, i, j] = weight[clip(j − i, −reach, reach) + reach, h]
 
-    **Shapes**: () → (H, Tq, Tk); weight (2 · reach + 1, H), initialised to 0, so that training starts without positions.
+    **Shapes**: () → (H, Tq, Tk); weight (2 · reach + 1, H), initialised to 0: training starts without positions.
 
     Source: the idea of Shaw, Uszkoreit and Vaswani, "Self-Attention with Relative Position Representations" (2018),
     arXiv:1803.02155, with numbers in place of vectors as in Raffel et al., arXiv:1910.10683.

@@ -1,7 +1,7 @@
 """The block of which Transformers are built: mix the tokens, then think about each.
 
-Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762; with the normalisation first, as in Xiong et al.,
-"On Layer Normalization in the Transformer Architecture" (2020), arXiv:2002.04745.
+Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762; with the normalisation first, as in
+Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020), arXiv:2002.04745.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class EncoderBlock(Module):
 
         feedforward(x) = GELU(x W₁ᵀ + b₁) W₂ᵀ + b₂, on each token by itself
 
-    **Shapes**: (B, T, D) → the same. `mixer` is a module with these shapes, such as `MultiHead(dim, num_heads)`; further
-    arguments of a call (masks, lengths) go to it. `hidden` is the width of the feed-forward layer.
+    **Shapes**: (B, T, D) → the same. `mixer` is a module with these shapes, such as `MultiHead(dim, num_heads)`;
+    further arguments of a call (masks, lengths) go to it. `hidden` is the width of the feed-forward layer.
     """
 
     def __init__(self, mixer: Module, dim: int, hidden: int, dropout: float = 0.0) -> None:

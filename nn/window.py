@@ -19,7 +19,8 @@ class Window(Module):
 
     **Shapes**: x (B, T, D) → (B, T, out); weight and bias as in `Linear((2 · reach + 1) · D, out)`.
 
-    Source: the window approach of Collobert et al., "Natural Language Processing (Almost) from Scratch" (2011), arXiv:1103.0398.
+    Source: the window approach of Collobert et al., "Natural Language Processing (Almost) from Scratch" (2011),
+    arXiv:1103.0398.
 
     >>> Window(2, 5, reach=1)(minigrad.ones(1, 3, 2)).shape
     (1, 3, 5)

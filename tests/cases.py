@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minigrad as mg
+from minigrad.methods import to_dtype
 from minigrad.op import identity
 from minigrad.ops import elementwise, fused, index, linalg, reduce, shape, window
 
@@ -186,7 +187,7 @@ ARITHMETIC = [
     Case("lerp", mg.lerp, lambda a, b, w: (1 - w) * a + w * b, real(2, 3), real(3), real(2, 1), order=3),
     Case("lerp: by a number", lambda a, b: mg.lerp(a, b, 0.25), lambda a, b: 0.75 * a + 0.25 * b, real(2, 3), real(2, 3)),
     Case("identity", identity, np.copy, real(2, 3), view=True),
-    Case("to: the same values", lambda x: x.to(mg.float64, copy=True), np.copy, real(2, 3)),
+    Case("to", lambda x: to_dtype(x, x.dtype), np.copy, real(2, 3)),
 ]  # fmt: skip
 
 TRANSCENDENTAL = [
@@ -363,7 +364,6 @@ SHAPES = [
     Case("reshape", lambda x: mg.reshape(x, (5, 6)), lambda x: np.array(x.ravel().tolist()).reshape(5, 6), real(2, 3, 5), view=True),
     Case("reshape: with −1", lambda x: x.reshape(-1, 2), lambda x: np.reshape(x, (-1, 2)), real(2, 3, 5), view=True),
     Case("reshape: to a number", lambda x: x.reshape(()), lambda x: x[0, 0], real(1, 1), view=True),
-    Case("reshape: view", lambda x: x.view(6, 5), lambda x: np.reshape(x, (6, 5)), real(2, 3, 5), view=True),
     Case("flatten", mg.flatten, np.ravel, real(2, 3, 5), view=True),
     Case("flatten: from 1", lambda x: mg.flatten(x, 1), lambda x: x.reshape(x.shape[0], x.shape[1] * x.shape[2]), real(2, 3, 5), view=True),
     Case("flatten: to −2", lambda x: mg.flatten(x, 0, -2), lambda x: x.reshape(x.shape[0] * x.shape[1], x.shape[2]), real(2, 3, 5), view=True),
@@ -435,7 +435,7 @@ SHAPES = [
     Case("pad: cutting off", lambda x: mg.pad(x, (-1, 2, 1, -2)), lambda x: np.pad(x[:, :-2, 1:], [(0, 0), (1, 0), (0, 2)]), real(2, 3, 5)),
     *[Case(f"pad: {mode}", lambda x, mode=mode: mg.pad(x, (2, 1), mode=mode), lambda x, m=numpys: np.pad(x, [(0, 0), (0, 0), (2, 1)], mode=m), real(2, 3, 5))
       for mode, numpys in (("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap"))],
-    Case("pad: replicate in two dims", lambda x: mg.pad(x[None], (4, 0, 1, 3), mode="replicate")[0], lambda x: np.pad(x, [(0, 0), (1, 3), (4, 0)], mode="edge"), real(2, 3, 5), view=True),
+    Case("pad: replicate in two dims", lambda x: mg.pad(x[None], (4, 0, 1, 3), mode="replicate")[0], lambda x: np.pad(x, [(0, 0), (1, 3), (4, 0)], mode="edge"), real(2, 3, 5)),
 ]  # fmt: skip
 
 # ---- indexing -------------------------------------------------------------------------------------------------------
@@ -723,7 +723,7 @@ WINDOWS = [
     Case("unfold", lambda x: window.unfold(x, 0, 3, 2), lambda x: slid(x, 0, 3, 2), real(7, 2), view=True),
     Case("conv1d", mg.conv1d, convolved, real(2, 3, 11), real(5, 3, 4), real(5), order=3),
     Case("conv1d: no bias", mg.conv1d, convolved, real(2, 3, 7), real(5, 3, 2)),
-    Case("conv1d: one example", mg.conv1d, lambda x, w, b: convolved(x[None], w, b)[0], real(3, 7), real(5, 3, 2), real(5), view=True),
+    Case("conv1d: one example", mg.conv1d, lambda x, w, b: convolved(x[None], w, b)[0], real(3, 7), real(5, 3, 2), real(5)),
     Case("conv1d: stride", lambda x, w, b: mg.conv1d(x, w, b, stride=3), lambda x, w, b: convolved(x, w, b, stride=3), real(2, 3, 11), real(5, 3, 2), real(5)),
     Case("conv1d: padding", lambda x, w, b: mg.conv1d(x, w, b, padding=2), lambda x, w, b: convolved(x, w, b, 1, 2, 2), real(2, 3, 5), real(7, 3, 3), real(7)),
     Case("conv1d: dilation", lambda x, w, b: mg.conv1d(x, w, b, dilation=2), lambda x, w, b: convolved(x, w, b, dilation=2), real(2, 3, 7), real(5, 3, 3), real(5)),
@@ -737,7 +737,7 @@ WINDOWS = [
     Case("conv2d", mg.conv2d, convolved, real(2, 3, 5, 7), real(5, 3, 2, 3), real(5)),
     Case("conv2d: all at once", lambda x, w, b: mg.conv2d(x, w, b, stride=(2, 1), padding=(0, 2), dilation=(1, 2), groups=2), lambda x, w, b: convolved(x, w, b, (2, 1), (0, 2), (0, 2), (1, 2), 2), given(np.linspace(-1, 1, 280).reshape(2, 4, 5, 7) ** 2), given(np.linspace(-2, 1, 72).reshape(6, 2, 2, 3)), real(6)),
     Case("conv2d: same", lambda x, w: mg.conv2d(x, w, padding="same"), lambda x, w: convolved(x, w, None, 1, (0, 1), (1, 1)), real(2, 3, 5, 7), real(5, 3, 2, 3)),
-    Case("conv2d: one example", mg.conv2d, lambda x, w, b: convolved(x[None], w, b)[0], real(3, 5, 7), real(5, 3, 2, 3), real(5), view=True),
+    Case("conv2d: one example", mg.conv2d, lambda x, w, b: convolved(x[None], w, b)[0], real(3, 5, 7), real(5, 3, 2, 3), real(5)),
     Case("max_pool1d", lambda x: window.max_pool1d(x, 3), lambda x: pooled(x, np.max, [3], [3]), apart(2, 3, 7)),
     Case("max_pool1d: stride and padding", lambda x: window.max_pool1d(x, 3, 2, 1), lambda x: pooled(x, np.max, [3], [2], 1, -inf), apart(2, 3, 7)),
     Case("max_pool1d: dilation", lambda x: window.max_pool1d(x, 2, 1, 0, 3), lambda x: np.maximum(x[..., :-3], x[..., 3:]), apart(2, 3, 7)),
@@ -779,7 +779,7 @@ def cross_entropy(x: Array, target: Array, weight: Any = None, ignore: int = -10
     return {"none": losses, "sum": losses.sum(), "mean": losses.sum() / counts.sum() if len(x) else nan}[reduction]
 
 
-CLASS_WEIGHT = [0.3, 1.1, 0.6, 2.0, 0.7]
+CLASS_WEIGHT = [0.25, 1.5, 0.5, 2.0, 0.75]
 COMPOSED = [
     Case("row_top", lambda x: fused.row_top(x, 1), lambda x: x.max(1, keepdims=True), apart(2, 3), order=0),
     *[Case(f"softmax: dim={d}", lambda x, d=d: mg.softmax(x, d), lambda x, d=d: softmax(x, d), real(2, 3, 5), order=3) for d in (0, 1, -1)],
@@ -797,8 +797,8 @@ COMPOSED = [
     Case("cross_entropy", fused.cross_entropy, cross_entropy, real(7, 5), whole(5, 7), order=3),
     *[
         Case(
-            f"cross_entropy: {reduction}{', weight' if weight else ''}{', ignore' if ignore else ''}{', smoothed' if smoothing else ''}",
-            lambda x, t, w=weight, i=ignore, r=reduction, s=smoothing: fused.cross_entropy(x, t, None if w is None else mg.tensor(np.array(w)), i, r, s),
+            f"cross_entropy: {reduction}{', weight' if weight else ''}{', ignore' * (ignore == 1)}{', smoothed' if smoothing else ''}",
+            lambda x, t, w=weight, i=ignore, r=reduction, s=smoothing: fused.cross_entropy(x, t, None if w is None else mg.tensor(w), i, r, s),
             lambda x, t, w=weight, i=ignore, r=reduction, s=smoothing: cross_entropy(x, t, None if w is None else np.array(w), i, r, s),
             real(7, 5),
             given([3, 0, 1, 4, 1, 2, 3]),

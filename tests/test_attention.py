@@ -225,7 +225,9 @@ def test_encoder_block_is_two_corrections():
     block = nn.EncoderBlock(nn.MultiHead(6, 2), 6, 11)
     x = minigrad.randn(2, 5, 6)
     half = x + block.mixer(block.norm1(x), lengths=[5, 2])
-    np.testing.assert_array_equal(block(x, lengths=[5, 2]).detach(), (half + block.feedforward(block.norm2(half))).detach())
+    np.testing.assert_array_equal(
+        block(x, lengths=[5, 2]).detach(), (half + block.feedforward(block.norm2(half))).detach()
+    )
 
 
 def test_window_is_a_convolution():

@@ -215,18 +215,16 @@ def transposed(x: Array) -> Array:
 
 
 def strided(x: Array) -> Array:
-    if not x.ndim:
-        return x
-    out = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
-    out[..., ::2] = x
-    return out[..., ::2]
+    out = np.zeros((*x.shape, 2), x.dtype)
+    out[..., 0] = x
+    return out[..., 0]
 
 
-def reversed_(x: Array) -> Array:
-    return np.flip(np.flip(x).copy())
+def backwards(x: Array) -> Array:
+    return np.flip(np.flip(x).copy())[...] if x.ndim else x
 
 
-@pytest.mark.parametrize("layout", [transposed, strided, reversed_])
+@pytest.mark.parametrize("layout", [transposed, strided, backwards])
 @rows()
 def test_any_layout_in_memory(case: Case, layout: Callable[[Array], Array]) -> None:
     arrays = case.draw()
@@ -255,8 +253,9 @@ def test_nothing_is_written_to_inputs_or_gradients(case: Case) -> None:
 @rows()
 def test_results_own_their_memory_unless_they_are_views(case: Case) -> None:
     arrays = case.draw()
-    shared = any(np.shares_memory(y.array, a) for y in run(case, tensors(arrays)) for a in arrays)
-    assert shared == case.view
+    results = run(case, tensors(arrays))
+    shared = any(np.shares_memory(y.array, a) for y in results for a in arrays)
+    assert shared == (case.view and any(y.array.size for y in results))
 
 
 @differentiable

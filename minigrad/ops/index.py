@@ -39,6 +39,11 @@ def plain(index: Any) -> Any:
     raise TypeError(f"indexing: {type(index).__name__} is no index; use integers, slices, None, ..., or tensors of them")
 
 
+def along(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
+    """The index that applies `index` to dimension `dim` of `ndim` and takes all of the others."""
+    return (slice(None),) * (dim % ndim) + (index,)
+
+
 def _is_basic(index: Any) -> bool:
     """Whether NumPy answers `x[index]` with a view: integers, slices, None and Ellipsis only."""
     parts = index if isinstance(index, tuple) else (index,)
@@ -123,7 +128,7 @@ def _without(g: Any, index: Any) -> Any:
 
 def _assigned(g: Any, index: Any) -> Any:
     """g at the index, with zeros for values that others assigned to the same place have overwritten."""
-    return np.where(_not_overwritten(index, g.shape), getitem(g, index), 0)
+    return np.where(_not_overwritten(plain(index), g.shape), getitem(g, index), 0)
 
 
 setitem = op(_setitem, "setitem", "select", x=_without, value=_assigned)
@@ -185,8 +190,7 @@ def _first_entries(g: Any, shape: tuple[int, ...]) -> Any:
 
 def _scatter_source(g: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
     """g at the index, with zeros for entries of the source that others in the same place have overwritten."""
-    index = plain(index)
-    still_there = _not_overwritten(_mesh(index, dim % g.ndim), g.shape)
+    still_there = _not_overwritten(_mesh(plain(index), dim % g.ndim), g.shape)
     g = np.where(still_there, gather(g, dim, index), 0)
     return g if shape == () else _first_entries(g, shape)
 

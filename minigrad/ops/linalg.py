@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..op import op
 from . import shape as shapes
-from .reduce import dims_of
+from .reduce import dim_of
 
 # ---- matmul ---------------------------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ def _distinct(letters: str, x: Any) -> tuple[str, Any]:
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """The sum of products over `dims`: the last and first n dimensions, or a pair of lists of dimensions."""
     listed = (range(a.ndim - dims, a.ndim), range(dims)) if isinstance(dims, int) else dims
-    over_a, over_b = (dims_of(d, x.ndim) for d, x in zip(listed, (a, b), strict=True))
+    over_a, over_b = ([dim_of("tensordot", x, d) for d in ds] for x, ds in zip((a, b), listed, strict=True))
     if [a.shape[d] for d in over_a] != [b.shape[d] for d in over_b]:
         raise ShapeError(f"tensordot: dimensions {over_a} of {a.shape} and {over_b} of {b.shape} have different sizes")
     kept_a = [d for d in range(a.ndim) if d not in over_a]

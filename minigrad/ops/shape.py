@@ -7,6 +7,7 @@ broadcasting leaves to the sweep.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +16,8 @@ import numpy as np
 
 from ..errors import DimError, ShapeError
 from ..op import op
-from .index import getitem
-from .reduce import Dim, dims_of
+from .index import along, getitem
+from .reduce import Dim, dim_of, dims_of
 
 # ---- other shapes, same order ---------------------------------------------------------------------------------------
 
@@ -107,10 +108,13 @@ flip = op(_flip, "flip", x=lambda g, dims: np.flip(g, dims))
 roll = op(_roll, "roll", x=_roll_rule)
 
 
-def movedim(x: Any, source: int, destination: int) -> Any:
-    """Dimension `source` moved to place `destination`, the others in their order."""
-    order = list(range(x.ndim))
-    order.insert(dims_of((destination,), x.ndim)[0], order.pop(dims_of((source,), x.ndim)[0]))
+def movedim(x: Any, source: Any, destination: Any) -> Any:
+    """Dimension `source` (or several) moved to place `destination` (as many), the others in their order."""
+    pairs = zip(*(d if isinstance(d, (tuple, list)) else (d,) for d in (source, destination)), strict=True)
+    moves = {dim_of("movedim", x, to): dim_of("movedim", x, where) for where, to in pairs}
+    order = [d for d in range(x.ndim) if d not in moves.values()]
+    for to in sorted(moves):
+        order.insert(to, moves[to])
     return permute(x, order)
 
 
@@ -126,12 +130,18 @@ def t(x: Any) -> Any:
 
 def _tril(x: Any, diagonal: int = 0) -> Any:
     """The matrix on and below the given diagonal, with zeros above."""
-    return np.tril(x, diagonal)
+    return np.tril(_matrix("tril", x), diagonal)
 
 
 def _triu(x: Any, diagonal: int = 0) -> Any:
     """The matrix on and above the given diagonal, with zeros below."""
-    return np.triu(x, diagonal)
+    return np.triu(_matrix("triu", x), diagonal)
+
+
+def _matrix(name: str, x: Any) -> Any:
+    if x.ndim < 2:
+        raise ShapeError(f"{name}: a matrix or a stack of them is needed, not {x.shape}")
+    return x
 
 
 def _diagonal(x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
@@ -156,27 +166,23 @@ diagonal = op(_diagonal, "diagonal", "view",
 on_diagonal = op(_on_diagonal, "on_diagonal", x=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
 
 
-def diag(x: Any, offset: int = 0) -> Any:
+def diag(x: Any, diagonal: int = 0) -> Any:
     """The diagonal of a matrix; of a vector, the matrix with that diagonal."""
+    if x.ndim not in (1, 2):
+        raise ShapeError(f"diag: a vector or a matrix is needed, not {x.shape}; see diagonal")
     if x.ndim == 2:
-        return diagonal(x, offset)
-    n = x.shape[0] + abs(offset)
-    return on_diagonal(x, (n, n), offset, 0, 1)
+        return np.diagonal(x, diagonal)
+    n = len(x) + abs(diagonal)
+    return on_diagonal(x, (n, n), diagonal, 0, 1)
 
 
 def narrow(x: Any, dim: int, start: int, length: int) -> Any:
     """`length` entries of dimension `dim`, from `start` on."""
-    size = x.shape[dim]
+    size = x.shape[dim_of("narrow", x, dim)]
     first = start + size if start < 0 else start
     if first < 0 or length < 0 or first + length > size:
         raise DimError(f"narrow: entries {start} to {start + length} do not exist in dimension {dim} of shape {x.shape}")
     return getitem(x, along(dim, slice(first, first + length), x.ndim))
-
-
-def along(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
-    """The index that applies `index` to dimension `dim` and takes all of the others."""
-    (dim,) = dims_of((dim,), ndim)
-    return (slice(None),) * dim + (index,)
 
 
 def split(x: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:
@@ -184,7 +190,7 @@ def split(x: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[Any, .
 
     **Raises** `ShapeError` if listed sizes do not add up to the length of the dimension.
     """
-    n = x.shape[dim]
+    n = x.shape[dim_of("split", x, dim)]
     if isinstance(split_size, int):
         if split_size <= 0:
             raise ShapeError(f"split: pieces of {split_size} entries cannot fill dimension {dim} of shape {x.shape}")
@@ -201,17 +207,17 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """x cut along `dim` into `chunks` pieces of equal size (the last may be shorter)."""
     if chunks < 1:
         raise ShapeError(f"chunk: at least 1 piece is needed, not {chunks}")
-    return split(x, max(math.ceil(x.shape[dim] / chunks), 1), dim)
+    return split(x, max(math.ceil(x.shape[dim_of("chunk", x, dim)] / chunks), 1), dim)
 
 
 def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
     """The entries of dimension `dim`, one by one."""
-    return tuple(getitem(x, along(dim, i, x.ndim)) for i in range(x.shape[dim]))
+    return tuple(getitem(x, along(dim, i, x.ndim)) for i in range(x.shape[dim_of("unbind", x, dim)]))
 
 
 def select(x: Any, dim: int, index: int) -> Any:
     """Entry `index` of dimension `dim`."""
-    return getitem(x, along(dim, int(index), x.ndim))
+    return getitem(x, along(dim_of("select", x, dim), int(index), x.ndim))
 
 
 # ---- copies ---------------------------------------------------------------------------------------------------------
@@ -256,6 +262,7 @@ def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
     """
     if dim is None:
         x, dim = flatten(x), 0
+    dim = dim_of("repeat_interleave", x, dim)
     counts = np.asarray(repeats)
     if counts.ndim and counts.size not in (1, x.shape[dim]):
         raise ShapeError(f"repeat_interleave: {counts.size} repeats for the {x.shape[dim]} entries of dimension {dim}")
@@ -284,21 +291,13 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     [[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]
     """
     tensors = _several("cat", tensors)
-    ndim = tensors[0].ndim
     shapes = [x.shape for x in tensors]
-    try:
-        (d,) = dims_of((dim,), ndim) if ndim else (0,)
-    except np.exceptions.AxisError:
-        raise DimError(f"cat: there is no dimension {dim} in shape {shapes[0]}") from None
-    if not ndim or any(len(s) != ndim or s[:d] + s[d + 1 :] != shapes[0][:d] + shapes[0][d + 1 :] for s in shapes):
-        raise ShapeError(
-            f"cat: the shapes {', '.join(map(str, shapes))} differ elsewhere than in dimension {dim}"
-            + ("; use stack for 0-d tensors" if not ndim else "")
-        )
-    cuts = [0]
-    for s in shapes:
-        cuts.append(cuts[-1] + s[d])
-    return _concatenate(*tensors, dim=d, cuts=cuts)
+    if not shapes[0]:
+        raise ShapeError("cat: 0-d tensors have no dimension to stand along; use stack")
+    d = dim_of("cat", tensors[0], dim)
+    if any(len(s) != len(shapes[0]) or s[:d] + s[d + 1 :] != shapes[0][:d] + shapes[0][d + 1 :] for s in shapes):
+        raise ShapeError(f"cat: the shapes {', '.join(map(str, shapes))} differ elsewhere than in dimension {dim}")
+    return _concatenate(*tensors, dim=d, cuts=[0, *itertools.accumulate(s[d] for s in shapes)])
 
 
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
@@ -327,10 +326,23 @@ def _pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
     return np.pad(x, widths, constant_values=value)
 
 
-pad_constant = op(_pad, "pad",
-                   x=lambda g, shape, widths: g[tuple(slice(a, a + n) for (a, _), n in zip(widths, shape))])  # fmt: skip
+def _unpad(g: Any, shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> Any:
+    return g[tuple(slice(before, before + n) for (before, _), n in zip(widths, shape, strict=True))]
 
-_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+pad_constant = op(_pad, "pad", x=_unpad)
+
+_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def _border(n: int, before: int, after: int, mode: str) -> np.ndarray:
+    """Which of n entries stand where in a row of them with its border."""
+    if mode not in _MODES:
+        raise ValueError(f"pad: mode {mode!r} is not one of constant, {', '.join(_MODES)}")
+    most = {"reflect": n - 1, "circular": n}.get(mode, max(before, after) if n else 0)
+    if min(before, after) < 0 or max(before, after) > most:
+        raise ShapeError(f"pad: a {mode} border of {before} and {after} cannot be made of {n} entries")
+    return np.pad(np.arange(n), (before, after), mode=_MODES[mode])
 
 
 def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
@@ -346,16 +358,13 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float | None 
         raise ShapeError(f"pad: {tuple(pad)} must hold two widths for each of at most {x.ndim} dimensions of {x.shape}")
     pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
     if mode != "constant":
-        if mode not in _MODES:
-            raise ValueError(f"pad: mode {mode!r} is not one of constant, {', '.join(_MODES)}")
         for d, (before, after) in enumerate(pairs):
             if before or after:
-                n = x.shape[d]
-                if max(before, after) > (n - 1 if mode == "reflect" else n if mode == "circular" else max(before, after)):
-                    raise ShapeError(f"pad: a {mode} border of {max(before, after)} needs more than {n} entries")
-                x = getitem(x, along(d, np.pad(np.arange(n), (before, after), mode=_MODES[mode]), x.ndim))  # type: ignore[call-overload]  # one of NumPy's modes
+                x = getitem(x, along(d, _border(x.shape[d], before, after, mode), x.ndim))
         return x
     if any(before < 0 or after < 0 for before, after in pairs):
+        if any(n + min(a, b, a + b) < 0 for n, (a, b) in zip(x.shape, pairs, strict=True)):
+            raise ShapeError(f"pad: widths {tuple(pad)} cut off more than there is of shape {x.shape}")
         cut = tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, x.shape, strict=True))
         x, pairs = getitem(x, cut), [(max(a, 0), max(b, 0)) for a, b in pairs]
     return pad_constant(x, pairs, 0.0 if value is None else value)

@@ -17,8 +17,9 @@ import numpy as np
 from ..errors import ShapeError
 from ..op import op
 from .elementwise import add
+from .index import along
 from .reduce import amax, dims_of, mean
-from .shape import pad_constant, along, stack
+from .shape import pad_constant, stack
 
 # ---- windows --------------------------------------------------------------------------------------------------------
 
@@ -67,8 +68,8 @@ def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
 # ---- convolution ----------------------------------------------------------------------------------------------------
 
 
-def _pair(value: int | tuple[int, ...], n: int) -> tuple[int, ...]:
-    return (value,) * n if isinstance(value, int) else tuple(value)
+def _pair(value: Any, n: int) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
 
 
 def _borders(padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> list[tuple[int, int]]:
