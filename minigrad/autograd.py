@@ -49,15 +49,8 @@ class _PerThread(threading.local):
 thread = _PerThread()
 
 
-class set_grad_enabled:
-    """Record operations, or not, inside a `with` block or a decorated function of this thread.
-
-    >>> x = Tensor(2.0, requires_grad=True)
-    >>> with set_grad_enabled(False):
-    ...     y = x * x
-    >>> y.requires_grad
-    False
-    """
+class Recording:
+    """Record operations, or not, inside a `with` block or a decorated function of this thread."""
 
     def __init__(self, mode: bool) -> None:
         self.recording = mode
@@ -75,20 +68,43 @@ class set_grad_enabled:
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with set_grad_enabled(self.recording):
+            with Recording(self.recording):
                 return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]  # the same signature as `function`
 
 
 def no_grad(function: F | None = None) -> Any:
-    """Record nothing: results have no history and no gradient. A `with` block or a decorator, per thread."""
-    return set_grad_enabled(False) if function is None else set_grad_enabled(False)(function)
+    """Record nothing: results have no history and no gradient. A `with` block or a decorator, per thread.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+    return Recording(False) if function is None else Recording(False)(function)
 
 
 def enable_grad(function: F | None = None) -> Any:
     """Record again inside a `no_grad` block. A `with` block or a decorator, per thread."""
-    return set_grad_enabled(True) if function is None else set_grad_enabled(True)(function)
+    return Recording(True) if function is None else Recording(True)(function)
+
+
+class set_grad_enabled(Recording):
+    """Record operations from now on, or not; as a `with` block or a decorator, only inside."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(mode)
+        super().__enter__()
+
+    def __enter__(self) -> None:
+        """Nothing more: the mode was set when this was made, and leaving the block restores it."""
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function: the setting holds while it runs, and no longer here."""
+        self.__exit__()
+        return super().__call__(function)
 
 
 def is_grad_enabled() -> bool:
@@ -202,11 +218,14 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
     freed = None if keep else Freed(memory.caller())
     observer = thread.mode.observer
     clock = memory.Clock
+    kind = Tensor if record else np.ndarray
 
     for node in order:
         g = gradients.pop(node, None)
         if g is None:
             continue
+        if type(g) is not kind:  # NumPy's arithmetic on 0-d arrays answers with scalars
+            g = np.asarray(g)
         if node.hooks is not None:
             g = _run_hooks(node.hooks, g, record)
         if wanted is not None:
@@ -251,7 +270,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
                 observer(f"the backward pass of {node}", (g, *node.saved), gradient)
             if target not in gradients:
                 gradients[target] = gradient
-                if type(target) is not Node and _is_new(gradient, g, saved):
+                if type(target) is not Node and plan.op.ours and _is_new(gradient, g, saved):
                     owned.add(target)
             elif target in owned:
                 gradients[target] += gradient
@@ -266,7 +285,10 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
     for leaf, g in leaves.items():
         if leaf.hooks is not None:
             g = _run_hooks(leaf.hooks, g, record)
-        arrived[leaf] = g if leaf in owned or record else np.array(g)
+        if record:
+            arrived[leaf] = g.clone()
+        else:
+            arrived[leaf] = np.asarray(g) if leaf in owned else np.array(g)
     return arrived
 
 
@@ -283,7 +305,10 @@ def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
 
 
 def _is_new(gradient: Any, g: Any, saved: Any) -> bool:
-    """Whether `gradient` is an array that its rule made, not one that somebody else may still read."""
+    """Whether `gradient` is an array that its rule made, not one that somebody else may still read.
+
+    Asked only of the rules in this package, which return new arrays or something of what they were given.
+    """
     return gradient is not g and getattr(gradient, "base", gradient) is None and not any(gradient is v for v in saved)
 
 
@@ -309,10 +334,17 @@ def _with_history(array: np.ndarray, target: Any) -> Tensor:
 
 
 def _run_hooks(hooks: list[Callable[[Tensor], Tensor | None]], g: Any, record: bool) -> Any:
+    """The gradient after all hooks have seen it; each gets a copy, so that what it keeps stays as it is."""
     for hook in tuple(hooks):
-        answer = hook(g if record else wrap(np.asarray(g)))
-        if answer is not None:
-            g = answer if record else answer.array
+        answer = hook(g if record else wrap(np.array(g)))
+        if answer is None:
+            continue
+        if not isinstance(answer, Tensor):
+            raise TypeError(f"a hook returns a tensor in place of the gradient, or None, not {type(answer).__name__}")
+        if answer.shape != g.shape:
+            raise ShapeError(f"a hook returned a tensor of shape {answer.shape} in place of a gradient of {g.shape}")
+        answer = answer.to(g.dtype)
+        g = answer if record else np.array(answer.array)
     return g
 
 
@@ -438,7 +470,7 @@ def _run(
     keep = create_graph if retain_graph is None else retain_graph
     if not create_graph:
         start = {target: weight.array for target, weight in start.items()}
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+    with Recording(create_graph), np.errstate(all="ignore"):
         return sweep(start, wanted, keep, create_graph)
 
 
@@ -477,17 +509,28 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Hand
     return Handle(place.hooks, hook)
 
 
+class _Retain:
+    """The hook by which a tensor that is not a leaf keeps its gradient, as long as it stands for this node."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor, self.node = weakref.ref(tensor), weakref.ref(tensor.node)
+
+    def __call__(self, g: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None and tensor.node is self.node():
+            tensor._grad = g.clone() if tensor._grad is None else tensor._grad + g
+
+
 def retain_grad(self: Tensor) -> None:
     """Keep the gradient of this tensor in its `.grad` although it is not a leaf."""
-    if self.node is None:
-        return
-    tensor = weakref.ref(self)
+    if self.node is not None and not retains_grad(self):
+        self.register_hook(_Retain(self))
 
-    def keep(g: Tensor) -> None:
-        if (t := tensor()) is not None:
-            t._grad = g.clone() if t._grad is None else t._grad + g
 
-    self.register_hook(keep)
+def retains_grad(self: Tensor) -> bool:
+    """Whether `retain_grad` was called on this tensor."""
+    hooks = (self.node.hooks if self.node is not None else None) or ()
+    return any(isinstance(hook, _Retain) and hook.tensor() is self for hook in hooks)
 
 
 class detect_anomaly:

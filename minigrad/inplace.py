@@ -23,7 +23,7 @@ from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
 from . import memory
-from .autograd import thread
+from .autograd import retains_grad, thread
 from .errors import ShapeError
 from .op import op
 from .ops import index, shape
@@ -175,7 +175,10 @@ def assign(x: Tensor, new: Any, name: str) -> Tensor:
     if not np.can_cast(new.dtype, x.dtype, "same_kind"):
         raise TypeError(f"{name}: a result of dtype {new.dtype} cannot be put into a tensor of dtype {x.dtype}")
     if isinstance(new, Tensor) and new._requires_grad:
+        retained = retains_grad(x)
         _move(x, new if new.dtype == x.dtype else new.to(x.dtype), name)
+        if retained:
+            x.retain_grad()
     else:
         overwrite(x, ..., new.array if isinstance(new, Tensor) else new, name)
     return x

@@ -20,21 +20,10 @@ import numpy as np
 tick = itertools.count(1).__next__
 
 
-class Change(NamedTuple):
-    """The last in-place change of one piece of memory."""
-
-    alive: weakref.ref[Any]
-    tick: int
-    by: str
-
-
 class Clock:
     """The tick of the last change anywhere, so that the usual case (nothing changed) costs one comparison."""
 
     latest = 0
-
-
-changes: dict[int, Change] = {}
 
 
 def owner(array: np.ndarray) -> Any:
@@ -45,67 +34,100 @@ def owner(array: np.ndarray) -> Any:
     return memory
 
 
-class Pieces:
-    """Pieces of memory, each forgotten when it is freed."""
+class Notes:
+    """One note on each of some pieces of memory, forgotten when the memory is freed."""
 
     def __init__(self) -> None:
-        self.alive: dict[int, weakref.ref[Any]] = {}
+        self.kept: dict[int, tuple[weakref.ref[Any], Any]] = {}
 
-    def add(self, array: np.ndarray) -> None:
-        """Take in the memory that `array` shows."""
+    def write(self, array: np.ndarray, note: Any) -> None:
+        """Put a note on the memory that `array` shows, in place of the one before."""
         memory = owner(array)
         key = id(memory)
-        if key not in self.alive:
-            self.alive[key] = weakref.ref(memory, lambda _: self.alive.pop(key, None))
+        alive = self.kept[key][0] if key in self.kept else weakref.ref(memory, lambda _: self.kept.pop(key, None))
+        self.kept[key] = alive, note
 
-    def __contains__(self, array: np.ndarray) -> bool:
-        return id(owner(array)) in self.alive
+    def read(self, array: np.ndarray) -> Any:
+        """The note on the memory that `array` shows, or None."""
+        return self.kept.get(id(owner(array)), (None, None))[1]
 
     def __len__(self) -> int:
-        return len(self.alive)
+        return len(self.kept)
 
 
-lent = Pieces()  # what NumPy code holds too, and may write to unseen (see `fingerprint`)
-shared = Pieces()  # what tensors without the history of its owner show too, as x.detach() does
+class Change(NamedTuple):
+    """The last change that an operation made in place."""
+
+    tick: int
+    by: str
+
+
+class Loan(NamedTuple):
+    """Since when NumPy code holds a piece of memory, and the checksum of the memory at that time."""
+
+    tick: int
+    checksum: int | None
+
+
+changes = Notes()
+lent = Notes()  # what NumPy code holds too, and may write to unseen: such a write sets no stamp, but changes a checksum
+shared = Notes()  # what tensors without the history of its owner show too, as x.detach() does
 
 
 def touch(array: np.ndarray, by: str) -> None:
     """Stamp the memory of `array` as changed now, by the operation named `by`."""
-    memory, now = owner(array), tick()
-    key = id(memory)
-    if key in changes:
-        changes[key] = Change(changes[key].alive, now, by)
-    else:
-        changes[key] = Change(weakref.ref(memory, lambda _: changes.pop(key, None)), now, by)
-    Clock.latest = now
+    Clock.latest = tick()
+    changes.write(array, Change(Clock.latest, by))
 
 
 def change_since(array: Any, since: int) -> str | None:
     """What changed the memory of `array` after tick `since`, or None."""
     if not isinstance(array, np.ndarray):
         return None
-    change = changes.get(id(owner(array)))
-    return change.by if change is not None and change.tick > since else None
+    change, loan = changes.read(array), lent.read(array)
+    if change is not None and change.tick > since:
+        return change.by
+    if loan is not None and loan.tick > since and loan.checksum not in (None, _checksum(owner(array))):
+        return "NumPy code"
+    return None
+
+
+def share(array: np.ndarray) -> None:
+    """Note that a tensor with another history, or none, shows the memory of `array`."""
+    shared.write(array, True)
 
 
 def lend(array: np.ndarray) -> np.ndarray:
-    """Note that NumPy code outside the engine holds `array`."""
-    lent.add(array)
+    """Note that NumPy code holds the memory of `array`, which no operation has used yet."""
+    if lent.read(array) is None:
+        lent.write(array, Loan(tick(), None))
+    return array
+
+
+def hand_out(array: np.ndarray) -> np.ndarray:
+    """Note that NumPy code holds the memory of `array` from now on, though operations may have saved it before."""
+    if lent.read(array) is None:
+        Clock.latest = tick()
+        lent.write(array, Loan(Clock.latest, _checksum(owner(array))))
     return array
 
 
 def seen_elsewhere(array: np.ndarray) -> bool:
     """Whether somebody outside the graph shows the memory of `array`, and expects to see it change."""
-    return array in lent or array in shared
+    return lent.read(array) is not None or shared.read(array) is not None
 
 
 def fingerprint(values: Iterable[Any]) -> dict[int, int]:
-    """Checksums of those `values` whose memory is lent: writes to it set no stamp, but they do change its sum."""
+    """Checksums, at the time when they are saved, of those `values` whose memory is lent."""
     return {
-        i: zlib.crc32(value.tobytes())
+        i: _checksum(value)
         for i, value in enumerate(values)
-        if isinstance(value, np.ndarray) and value in lent
+        if isinstance(value, np.ndarray) and lent.read(value) is not None
     }
+
+
+def _checksum(array: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).data)
 
 
 _home = os.path.dirname(os.path.abspath(__file__))

@@ -64,6 +64,7 @@ class Op:
         self.function, self.name, self.rules, self.fused = function, name, rules, fused
         self.elementwise = kind == "elementwise" or (isinstance(function, np.ufunc) and function.signature is None)
         self.views, self.selects = kind == "view", kind == "select"
+        self.ours = all(rule.__module__.partition(".")[0] == __package__ for rule in rules.values())
         self.plans: dict[tuple[int, int], Plan] = {}
         self.variadic: str | None = None
         if isinstance(function, np.ufunc):

@@ -114,7 +114,7 @@ def _inside(where: str, key: str | int) -> str:
 
 def _free_name(where: str, arrays: dict[str, np.ndarray]) -> str:
     """A name for an array in the file: where it was found, unless that is taken or a zip archive garbles it."""
-    name = where if where.isprintable() and where and not where.endswith(".npy") else "tensor"
+    name = where if where and where.isprintable() else "tensor"
     while name in arrays:
         name += "'"
     return name

@@ -153,12 +153,12 @@ class Tensor:
         array = value.array if isinstance(value, Tensor) else as_array(value)
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"data: {label(self)} requires grad; values of dtype {array.dtype} have no gradient")
-        memory.shared.add(array)
+        memory.share(array)
         self.array, self.base, self.views = array, None, None
 
     def detach(self) -> Tensor:
         """The same values in the same memory, outside the graph."""
-        memory.shared.add(self.array)
+        memory.share(self.array)
         return wrap(self.array)
 
     def item(self) -> Any:
@@ -179,7 +179,7 @@ class Tensor:
 
         **Raises** `RuntimeError` if the tensor requires grad: use `x.detach().numpy()`.
         """
-        return memory.lend(self._values("numpy()"))
+        return memory.hand_out(self._values("numpy()"))
 
     def _values(self, what: str) -> np.ndarray:
         if self._requires_grad:
@@ -257,7 +257,7 @@ class Tensor:
         array = self._values("np.asarray(x)")
         if copy or (dtype is not None and np.dtype(dtype) != array.dtype):
             return np.array(array, dtype=dtype)
-        return memory.lend(array)
+        return memory.hand_out(array)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", ())
@@ -345,7 +345,7 @@ def adopt(parent: Tensor, view: Tensor) -> None:
     base = parent if parent.base is None else parent.base
     view.base = base
     if base._requires_grad and not view._requires_grad:  # made under no_grad: it has no part in the history
-        memory.shared.add(view.array)
+        memory.share(view.array)
         return
     if base.views is None:
         base.views = []

@@ -19,7 +19,10 @@ Size = int | Sequence[int]  # one number for all dimensions, or one for each
 
 
 def _sizes(value: Size, n: int) -> tuple[int, ...]:
-    return (value,) * n if isinstance(value, int) else tuple(value)
+    sizes = (value,) * n if isinstance(value, int) else tuple(value)
+    if len(sizes) != n:
+        raise ShapeError(f"conv: one number or {n} of them are needed, not {sizes}")
+    return sizes
 
 
 # ---- convolution ----------------------------------------------------------------------------------------------------
@@ -54,6 +57,8 @@ class _Conv(Module):
         self.kernel_size, self.stride = _sizes(kernel_size, self.ndim), _sizes(stride, self.ndim)
         self.padding = padding if isinstance(padding, str) else _sizes(padding, self.ndim)
         self.dilation = _sizes(dilation, self.ndim)
+        if padding == "same" and self.stride != (1,) * self.ndim:
+            raise ShapeError(f"{type(self).__name__}: padding='same' keeps the length only with stride 1, not {stride}")
         self.weight = Parameter(minigrad.empty(out_channels, in_channels // groups, *self.kernel_size))
         self.bias = Parameter(minigrad.empty(out_channels)) if bias else None
         self.reset_parameters()

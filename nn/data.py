@@ -36,8 +36,8 @@ class Vocab:
     `min_freq` times; equally frequent ones are in alphabetical order. `specials` (such as "<bos>") come after the first
     two, either of which can be left out with None: a vocabulary of tags needs neither.
 
-    **Raises** `TypeError` if tokens are not strings; `KeyError` when a token is looked up that it does not have, if there
-    is no unknown token to stand for it.
+    **Raises** `TypeError` if tokens are not strings; `KeyError` when a token is looked up that it does not have and no
+    unknown token stands for it.
 
     >>> vocab = Vocab("the cat saw the dog".split())
     >>> vocab.tokens

@@ -6,7 +6,7 @@ import minigrad
 from minigrad import ShapeError, Tensor
 from minigrad.ops import index
 
-from . import init
+from . import functional, init
 from .module import Module, Parameter
 
 
@@ -26,10 +26,8 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ShapeError(f"Embedding: padding_idx {padding_idx} is not among the {num_embeddings} rows")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.padding_idx = None if padding_idx is None else functional.row_of(padding_idx, num_embeddings)
         self.weight = Parameter(minigrad.empty(num_embeddings, embedding_dim))
         self.reset_parameters()
 

@@ -146,9 +146,21 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
 
     **Shapes**: ids (…), weight (V, D) → (…, D).
 
-    **Raises** `ShapeError` (an `IndexError`) for an id that is not a row.
+    **Raises** `ShapeError` (an `IndexError`) for an id that is not a row, `TypeError` for ids that are not integers.
     """
-    return index.embedding(weight, input, None if padding_idx is None else padding_idx % len(weight))
+    if padding_idx is not None:
+        padding_idx = row_of(padding_idx, len(weight))
+    return index.embedding(weight, input, padding_idx)
+
+
+def row_of(padding_idx: int, rows: int) -> int:
+    """The row that `padding_idx` names, which may count from the end.
+
+    **Raises** `ShapeError` if there is no such row.
+    """
+    if not -rows <= padding_idx < rows:
+        raise ShapeError(f"embedding: padding_idx {padding_idx} is not among the {rows} rows")
+    return padding_idx % rows
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -333,10 +345,12 @@ def _check_labels(name: str, labels: np.ndarray, classes: int, weight: Tensor | 
             f"{name}: label {wrong[0]} is not among the {classes} classes (0 to {classes - 1}), nor is it "
             f"ignore_index = {ignore_index}"
         )
+    _check_weight(name, weight, classes)
+
+
+def _check_weight(name: str, weight: Tensor | None, classes: int) -> None:
     if weight is not None and weight.shape != (classes,):
-        raise ShapeError(
-            f"{name}: weight has shape {weight.shape}, but there are {classes} classes: ({classes},) is needed"
-        )
+        raise ShapeError(f"{name}: weight has shape {weight.shape}, but {classes} classes need shape ({classes},)")
 
 
 def cross_entropy(
@@ -366,6 +380,10 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies in [0, 1], which {label_smoothing} does not")
     if labels.dtype.kind == "f":
+        if ignore_index >= 0:
+            raise ValueError(
+                "cross_entropy: ignore_index is about labels; a distribution that counts nothing is all zeros"
+            )
         return _against_distribution(input, target, weight, reduction, label_smoothing)
     _check_reduction("cross_entropy", reduction)
     rows, flat = (
@@ -387,6 +405,7 @@ def _against_distribution(
     classes = input.shape[dim]
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
+    _check_weight("cross_entropy", weight, classes)
     if weight is not None:
         target = target * weight.reshape(-1, *(1,) * (input.ndim - 1 - dim))
     return _reduced("cross_entropy", -(target * log_softmax(input, dim)).sum(dim), reduction)
@@ -434,8 +453,8 @@ def binary_cross_entropy(
     _check_same("binary_cross_entropy", input, target)
     if not ((input >= 0) & (input <= 1)).all():
         raise ValueError(
-            "binary_cross_entropy: the input holds probabilities, which lie in [0, 1]; for scores use "
-            "binary_cross_entropy_with_logits"
+            f"binary_cross_entropy: probabilities lie in [0, 1], but the input goes from {input.min().item():g} to "
+            f"{input.max().item():g}; for scores there is binary_cross_entropy_with_logits"
         )
     losses = -(target * _cut_log(input) + (1 - target) * _cut_log(1 - input))
     return _reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
@@ -593,8 +612,13 @@ def scaled_dot_product_attention(
     if is_causal:
         attn_mask = minigrad.ones(scores.shape[-2:], dtype=minigrad.bool).tril()
     if attn_mask is not None:
-        if np.broadcast_shapes(attn_mask.shape, scores.shape) != scores.shape:
+        if not _broadcasts(attn_mask.shape, scores.shape):
             raise ShapeError(f"{who}: the mask {attn_mask.shape} does not broadcast to the scores {scores.shape}")
         additive = attn_mask.dtype != minigrad.bool
         scores = scores + attn_mask if additive else scores.masked_fill(~attn_mask, -math.inf)
     return dropout(softmax(scores), dropout_p) @ value
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` can be spread to the shape `to`."""
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))

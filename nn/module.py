@@ -496,7 +496,7 @@ class Module:
     def __repr__(self) -> str:
         extra = self.extra_repr()
         children = [f"({name}): {value!r}" for name, value in self._held() if isinstance(value, Module)]
-        if not children:
+        if not children and "\n" not in extra:
             return f"{type(self).__name__}({extra})"
         lines = "\n".join([extra] * bool(extra) + children).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {lines}\n)"

@@ -310,7 +310,7 @@ def test_a_graph_has_no_cycles(without_gc, build, use):
         results.append(dx)
         del dx
     nodes = [weakref.ref(node) for node in ancestors([result.node for result in results])]
-    assert len(nodes) > 2
+    assert len(nodes) > 1
     del y, results
     assert all(ref() is None for ref in nodes)
 
@@ -321,6 +321,13 @@ def test_a_leaf_is_freed_with_its_graph(without_gc):
     ref = weakref.ref(x)
     del x
     assert ref() is None
+
+
+def alive():
+    """How many bytes of arrays, and how many tensors and nodes, there are."""
+    arrays = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+    held = tracemalloc.take_snapshot().filter_traces([arrays]).statistics("filename")
+    return sum(s.size for s in held), sum(isinstance(x, (Tensor, Node)) for x in gc.get_objects())
 
 
 def test_a_thousand_training_steps_do_not_grow_memory(without_gc):
@@ -346,13 +353,12 @@ def test_a_thousand_training_steps_do_not_grow_memory(without_gc):
     tracemalloc.start()
     for _ in range(100):
         step()
-    before, _ = tracemalloc.get_traced_memory()
+    before = alive()
     for _ in range(1000):
         step()
-    after, _ = tracemalloc.get_traced_memory()
+    assert alive() == before
     tracemalloc.stop()
-    assert after - before < 20_000
-    assert len(w.views or ()) <= 64
+    assert len(w.views) <= 64
 
 
 def test_saved_values_are_freed_while_the_sweep_goes_on():
@@ -638,16 +644,16 @@ def test_modes_are_restored_when_a_rule_fails():
 @pytest.mark.parametrize(
     ("decorator", "expected"),
     [
-        (no_grad, False),
-        (no_grad(), False),
-        (set_grad_enabled(False), False),
-        (enable_grad, True),
-        (enable_grad(), True),
-        (set_grad_enabled(True), True),
+        (lambda: no_grad, False),
+        (lambda: no_grad(), False),
+        (lambda: set_grad_enabled(False), False),
+        (lambda: enable_grad, True),
+        (lambda: enable_grad(), True),
+        (lambda: set_grad_enabled(True), True),
     ],
 )
 def test_modes_as_decorators(decorator, expected):
-    @decorator
+    @decorator()
     def asked(a, *, b):
         """Documented."""
         return a, b, is_grad_enabled()

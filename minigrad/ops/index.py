@@ -75,14 +75,14 @@ def _put(x: Any, sizes: tuple[int, ...], index: Any) -> Any:
 
 def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
     """out[rows] += values, counting repeated rows: sorted, so that equal rows are summed in one stroke."""
-    if not rows.size or not out.size:
+    values = np.broadcast_to(values, (*rows.shape, *out.shape[1:])).reshape(rows.size, *out.shape[1:])
+    if not values.size:
         return
     rows = rows.reshape(-1)
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    flat = np.broadcast_to(values, (*values.shape[: values.ndim - out.ndim + 1], *out.shape[1:])).reshape(-1, *out.shape[1:])
-    np.add.at(out, ordered[starts], np.add.reduceat(flat[order], starts, axis=0))
+    np.add.at(out, ordered[starts], np.add.reduceat(values[order], starts, axis=0))
 
 
 _view = op(_getitem, "getitem", "view", x=lambda g, shape, index: put(g, shape, index))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .. import dtypes
-from ..errors import DimError, ShapeError
+from ..errors import DimError
 from ..op import op
 from ..tensor import Tensor
 from .elementwise import maximum, minimum
@@ -225,7 +225,7 @@ def _shared(g: Any, x: Any, out: Any, dim: Dim) -> Any:
 
 def _some(x: Any, dim: Dim) -> Any:
     if not count(x, dim) and 0 in x.shape:
-        raise ShapeError(f"the extreme of no entries: shape {x.shape} over dim {dim} has nothing to choose from")
+        raise ValueError(f"shape {x.shape} over dim {dim} has no entries to choose from")
     return x
 
 

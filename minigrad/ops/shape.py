@@ -207,7 +207,7 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """x cut along `dim` into `chunks` pieces of equal size (the last may be shorter)."""
     if chunks < 1:
         raise ShapeError(f"chunk: at least 1 piece is needed, not {chunks}")
-    return split(x, max(math.ceil(x.shape[dim_of("chunk", x, dim)] / chunks), 1), dim)
+    return split(x, math.ceil(x.shape[dim_of("chunk", x, dim)] / chunks) or [0] * chunks, dim)
 
 
 def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from ..errors import ShapeError
 from ..op import op
 from .elementwise import add
 from .index import along
-from .reduce import amax, dims_of, mean
+from .reduce import amax, dim_of, mean
 from .shape import pad_constant, stack
 
 # ---- windows --------------------------------------------------------------------------------------------------------
@@ -26,24 +26,14 @@ from .shape import pad_constant, stack
 
 def _windows(x: Any, dim: int, size: int, step: int = 1, dilation: int = 1) -> Any:
     """Windows of `size` entries of dimension `dim`, `dilation` apart, one beginning every `step`: (…, N, …, K)."""
-    (dim,) = dims_of((dim,), x.ndim)
-    reach = dilation * (size - 1) + 1
-    if size < 1 or step < 1 or dilation < 1:
-        raise ShapeError(f"windows: size {size}, step {step} and dilation {dilation} must be at least 1")
-    if x.shape[dim] < reach:
-        raise ShapeError(
-            f"windows: {x.shape[dim]} entries in dimension {dim} of shape {x.shape} are fewer than the {reach} that a "
-            f"window of {size} with dilation {dilation} reaches over; pad the input or use a smaller window"
-        )
-    every = np.lib.stride_tricks.sliding_window_view(x, reach, dim)
+    every = np.lib.stride_tricks.sliding_window_view(x, dilation * (size - 1) + 1, dim)
     return every[(*along(dim, slice(None, None, step), x.ndim), ...)][..., ::dilation]
 
 
 def _overlap_add(x: Any, sizes: tuple[int, ...], dim: int, size: int, step: int = 1, dilation: int = 1) -> Any:
     """Zeros of shape `sizes` to which each window of x, (…, N, …, K), is added at its place along `dim`."""
-    (dim,) = dims_of((dim,), len(sizes))
     out = np.zeros(sizes, x.dtype)
-    n = x.shape[dim]
+    n = x.shape[dim % len(sizes)]
     for k in range(size):  # entry k of all windows at once
         start = k * dilation
         out[along(dim, slice(start, start + n * step - step + 1, step), len(sizes))] += x[..., k]
@@ -56,13 +46,29 @@ overlap_add = op(_overlap_add, "overlap_add",
                  x=lambda g, dim, size, step, dilation: windows(g, dim, size, step, dilation))  # fmt: skip
 
 
+def _slide(name: str, x: Any, dim: int, sizes: Any, steps: Any, dilations: Any) -> Any:
+    """Windows over the dimensions from `dim` on, one for each of the `sizes`: (…, N…, …, K…)."""
+    shape = x.shape
+    for d, (size, step, dilation) in enumerate(zip(sizes, steps, dilations, strict=True), dim):
+        reach = dilation * (size - 1) + 1
+        if size < 1 or step < 1 or dilation < 1:
+            raise ShapeError(f"{name}: window {size}, stride {step} and dilation {dilation} must be at least 1")
+        if shape[d] < reach:
+            raise ShapeError(
+                f"{name}: {shape[d]} entries in dimension {d} of shape {shape} are fewer than the {reach} that a "
+                f"window of {size} with dilation {dilation} reaches over; pad the input or use a smaller window"
+            )
+        x = windows(x, d, size, step, dilation)
+    return x
+
+
 def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     """Windows of `size` entries along `dimension`, one beginning every `step`, as a new last dimension.
 
     >>> unfold(np.arange(5), 0, 3, 2).tolist()
     [[0, 1, 2], [2, 3, 4]]
     """
-    return windows(x, dimension, size, step)
+    return _slide("unfold", x, dim_of("unfold", x, dimension), (size,), (step,), (1,))
 
 
 # ---- convolution ----------------------------------------------------------------------------------------------------
@@ -99,16 +105,19 @@ def _convolve(name: str, x: Any, weight: Any, bias: Any, stride: Any, padding: A
             f"{name}: the input {x.shape} has {x.shape[1]} channels, but the weight {weight.shape} with groups={groups} "
             f"takes {per_group * groups} and gives {out_channels} (both must be divisible by groups)"
         )
+    if 0 in kernel:
+        raise ShapeError(f"{name}: the windows of a weight of shape {weight.shape} have no entries")
+    if bias is not None and bias.shape != (out_channels,):
+        raise ShapeError(f"{name}: the bias has shape {bias.shape}, but the weight {weight.shape} gives {out_channels}")
     stride, dilation = _pair(stride, n), _pair(dilation, n)
     borders = _borders(padding, tuple(kernel), stride, dilation)
     if any(a or b for a, b in borders):
         x = pad_constant(x, [(0, 0), (0, 0), *borders])
-    for d in range(n):
-        x = windows(x, 2 + d, kernel[d], stride[d], dilation[d])  # (B, C, N…, K…)
+    x = _slide(name, x, 2, kernel, stride, dilation)  # (B, C, N…, K…)
     batch, places = x.shape[0], x.shape[2 : 2 + n]
     order = (0, *range(2, 2 + n), 1, *range(2 + n, 2 + 2 * n))
     per_window = per_group * math.prod(kernel)
-    rows = np.reshape(np.transpose(x, order), (-1, groups, per_window))
+    rows = np.reshape(np.transpose(x, order), (batch * math.prod(places), groups, per_window))
     if groups == 1:
         y = np.matmul(rows[:, 0], np.swapaxes(np.reshape(weight, (out_channels, per_window)), 0, 1))
     else:  # each group of channels has its own weights
@@ -144,46 +153,45 @@ def conv2d(
 # ---- pooling --------------------------------------------------------------------------------------------------------
 
 
-def _pooled(x: Any, n: int, kernel: Any, stride: Any, padding: Any, dilation: Any, border: float) -> Any:
+def _pooled(
+    name: str, x: Any, n: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1, border: float = 0.0
+) -> Any:
     """Windows over the last n dimensions, as n new last dimensions."""
     kernel = _pair(kernel, n)
     stride = kernel if stride is None else _pair(stride, n)
     padding, dilation = _pair(padding, n), _pair(dilation, n)
     if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
-        raise ShapeError(f"pooling: a padding of {padding} is more than half of the window {kernel}")
+        raise ShapeError(f"{name}: a padding of {padding} is more than half of the window {kernel}")
     if any(padding):
         x = pad_constant(x, [(0, 0)] * (x.ndim - n) + [(p, p) for p in padding], border)
-    first = x.ndim - n
-    for d in range(n):
-        x = windows(x, first + d, kernel[d], stride[d], dilation[d])
-    return x
+    return _slide(name, x, x.ndim - n, kernel, stride, dilation)
 
 
 def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Any:
     """The greatest entry of each window: (…, T) → (…, N); entries that tie share the gradient."""
-    return amax(_pooled(x, 1, kernel_size, stride, padding, dilation, -np.inf), -1)
+    return amax(_pooled("max_pool1d", x, 1, kernel_size, stride, padding, dilation, -np.inf), -1)
 
 
 def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Any:
     """The greatest entry of each window: (…, H, W) → (…, N, N'); entries that tie share the gradient."""
-    return amax(_pooled(x, 2, kernel_size, stride, padding, dilation, -np.inf), (-2, -1))
+    return amax(_pooled("max_pool2d", x, 2, kernel_size, stride, padding, dilation, -np.inf), (-2, -1))
 
 
 def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Any:
     """The mean of each window, zeros of the padding included: (…, T) → (…, N)."""
-    return mean(_pooled(x, 1, kernel_size, stride, padding, 1, 0.0), -1)
+    return mean(_pooled("avg_pool1d", x, 1, kernel_size, stride, padding), -1)
 
 
 def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Any:
     """The mean of each window, zeros of the padding included: (…, H, W) → (…, N, N')."""
-    return mean(_pooled(x, 2, kernel_size, stride, padding, 1, 0.0), (-2, -1))
+    return mean(_pooled("avg_pool2d", x, 2, kernel_size, stride, padding), (-2, -1))
 
 
-def _adaptive(x: Any, dim: int, n: int) -> Any:
+def _adaptive(name: str, x: Any, dim: int, n: int) -> Any:
     """The means of n nearly equal parts of dimension `dim`: part i is entries ⌊iT/n⌋ up to ⌈(i+1)T/n⌉."""
-    size = x.shape[dim]
+    size = x.shape[dim_of(name, x, dim)]
     if not n or not size:
-        raise ShapeError(f"adaptive pooling: {size} entries of dimension {dim} cannot make {n} parts")
+        raise ShapeError(f"{name}: {size} entries of dimension {dim} of shape {x.shape} cannot make {n} parts")
     if size % n == 0:
         return mean(windows(x, dim, size // n, size // n), -1)
     parts = [x[along(dim, slice(i * size // n, -(-(i + 1) * size // n)), x.ndim)] for i in range(n)]
@@ -192,10 +200,11 @@ def _adaptive(x: Any, dim: int, n: int) -> Any:
 
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Any:
     """The means of `output_size` nearly equal parts: (…, T) → (…, output_size)."""
-    return _adaptive(x, -1, *_pair(output_size, 1))
+    return _adaptive("adaptive_avg_pool1d", x, -1, *_pair(output_size, 1))
 
 
 def adaptive_avg_pool2d(x: Any, output_size: Any) -> Any:
     """The means over a grid of nearly equal parts: (…, H, W) → (…, output_size)."""
     rows, columns = _pair(output_size, 2)
-    return _adaptive(_adaptive(x, -1, columns), -2, rows)
+    x = _adaptive("adaptive_avg_pool2d", x, -1, columns)
+    return _adaptive("adaptive_avg_pool2d", x, -2, rows)
