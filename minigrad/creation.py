@@ -105,7 +105,7 @@ def arange(
     """`start`, start + step, … up to, but not including, `end`; from 0 if only one number is given.
 
     >>> arange(3), arange(1, 2, 0.5)
-    (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
+    (tensor([0, 1, 2]), tensor([1. , 1.5]))
     """
     if end is None:
         start, end = 0, start

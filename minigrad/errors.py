@@ -25,29 +25,29 @@ def explain(name: str, parameters: Sequence[str], values: Sequence[Any], error: 
     given = [(p, v) for p, v in zip(parameters, values, strict=False) if isinstance(v, np.ndarray)]
     told = ", ".join(f"{p}: {v.dtype} {v.shape}" for p, v in given)
     shapes = [v.shape for _, v in given]
-    text = str(error).replace("\n", " ")
+    text = str(error).replace("\n", " ").removeprefix(f"{name}: ")
     kind: type[Exception] = type(error) if type(error) in (TypeError, OverflowError, KeyError) else ShapeError
-    if isinstance(error, TypeError):
-        kind = TypeError
-        wrong = [v for v in values if not isinstance(v, (np.ndarray, np.generic, int, float, complex, bool))]
-        if wrong and "ufunc" in text:
-            text = f"a number, an array or a tensor is needed, not {type(wrong[0]).__name__}"
-    elif isinstance(error, IndexError):
-        kind = DimError
-    elif name == "matmul" and len(shapes) == 2:
-        text = _matmul(*shapes)
-    elif "broadcast" in text and len(shapes) >= 2:
-        text = _broadcast(shapes) or text
     if isinstance(error, np.exceptions.AxisError):
         kind = DimError
         dims = shapes[0] if shapes else ()
         text = f"there is no dimension {error.axis} in shape {dims}; dim goes from {-len(dims)} to {len(dims) - 1}"
+    elif isinstance(error, TypeError):
+        kind = TypeError
+        wrong = [v for v in values if not isinstance(v, (np.ndarray, np.generic, int, float, complex, bool))]
+        if wrong and ("ufunc" in text or "operand type" in text):
+            text = f"a number, an array or a tensor is needed, not {type(wrong[0]).__name__}"
+    elif isinstance(error, IndexError):
+        kind = DimError
+    elif name == "matmul":
+        text = _matmul(*[np.shape(v) for v in values])
+    elif "broadcast" in text and len(shapes) >= 2:
+        text = _broadcast(shapes) or text
     return kind(f"{name}: {text}" + (f" (given {told})" if told else ""))
 
 
 def _matmul(a: tuple[int, ...], b: tuple[int, ...]) -> str:
     if not a or not b:
-        return f"a 0-d tensor has no rows or columns ({a} @ {b}); multiply by it with *"
+        return f"{a} @ {b}: a single number has no rows or columns; multiply by it with *"
     inner_a, inner_b = a[-1], b[-2] if len(b) > 1 else b[0]
     if inner_a == inner_b:
         return f"the batch dimensions {a[:-2]} and {b[:-2]} cannot be broadcast together"

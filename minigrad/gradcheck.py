@@ -122,7 +122,7 @@ class _Problem:
         before = [x.array for x in self.variables.values()]
         try:
             for x, value in zip(self.variables.values(), values, strict=True):
-                x.array = value
+                x.array = np.asarray(value)
             with no_grad(), np.errstate(all="ignore"):
                 return [y.array for y in self.outputs()]
         finally:
@@ -208,7 +208,6 @@ def _check(problem: _Problem, full: bool, ruler: _Ruler, seed: int) -> None:
             raise GradcheckError(f"gradcheck: the function changes {name} in place")
     if any(not np.array_equal(y.array, z, equal_nan=True) for y, z in zip(outputs, again, strict=True)):
         raise GradcheckError("gradcheck: the function gives different results for the same inputs")
-    outputs = [y for y in outputs if y.requires_grad]
 
     weights = [_direction(rng, y.shape) for y in outputs]
     if full:
@@ -261,9 +260,12 @@ def _compare_entries(
 
 
 def _gradients(outputs: list[Tensor], xs: list[Tensor], weights: list[np.ndarray]) -> list[np.ndarray]:
-    if not outputs:
+    pairs = [
+        (y, wrap(w)) for y, w in zip(outputs, weights, strict=True) if y.requires_grad
+    ]  # others claim to be constant
+    if not pairs:
         return [np.zeros(x.shape) for x in xs]
-    found = grad(outputs, xs, [wrap(w) for w in weights[: len(outputs)]], retain_graph=True, materialize_grads=True)
+    found = grad([y for y, _ in pairs], xs, [w for _, w in pairs], retain_graph=True, materialize_grads=True)
     return [g.array for g in found if g is not None]
 
 

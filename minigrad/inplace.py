@@ -175,10 +175,7 @@ def assign(x: Tensor, new: Any, name: str) -> Tensor:
     if not np.can_cast(new.dtype, x.dtype, "same_kind"):
         raise TypeError(f"{name}: a result of dtype {new.dtype} cannot be put into a tensor of dtype {x.dtype}")
     if isinstance(new, Tensor) and new._requires_grad:
-        retained = retains_grad(x)
         _move(x, new if new.dtype == x.dtype else new.to(x.dtype), name)
-        if retained:
-            x.retain_grad()
     else:
         overwrite(x, ..., new.array if isinstance(new, Tensor) else new, name)
     return x
@@ -196,7 +193,7 @@ def _move(x: Tensor, new: Tensor, name: str) -> None:
     family = _views(base)
     shown = memory.seen_elsewhere(x.array)
     if not family and not shown:
-        x.array, x.node, x._requires_grad = new.array, new.node, True
+        _renew(x, new.array, new.node)
         return
     whole = Place.of(base.array, base.array)
     places = [Place.of(v.array, base.array) for v in family]
@@ -205,12 +202,18 @@ def _move(x: Tensor, new: Tensor, name: str) -> None:
         new = replace_view(base, place.entries(whole), place, new)
     if shown:
         overwrite(base, ..., new.array, name)
-    else:
-        base.array = _in_the_layout_of(base.array, new.array)
-    base.node, base._requires_grad = new.node, True
+    _renew(base, base.array if shown else _in_the_layout_of(base.array, new.array), new.node)
     for v, place in zip(family, places, strict=True):
         moved = view_at(base, place.entries(whole), place)
-        v.array, v.node, v._requires_grad = moved.array, moved.node, True
+        _renew(v, moved.array, moved.node)
+
+
+def _renew(x: Tensor, array: np.ndarray, node: Any) -> None:
+    """Let the handle x stand for the value `array` that `node` computed; if it retains its gradient, for the new one."""
+    retained = retains_grad(x)
+    x.array, x.node, x._requires_grad = array, node, True
+    if retained:
+        x.retain_grad()
 
 
 # ---- the methods with an underscore ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 from . import autograd, dtypes, inplace
 from .op import op
 from .ops import elementwise, fused, index, linalg, reduce, shape, window
-from .tensor import Tensor, as_array, wrap
+from .tensor import Tensor, as_array, as_dtype, wrap
 
 # ---- conversion -----------------------------------------------------------------------------------------------------
 
@@ -36,9 +36,10 @@ def to(self: Tensor, *targets: Any, dtype: Any = None, device: Any = None, copy:
             dtype = target
     if device is not None:
         return to(self, device, dtype=dtype, copy=copy)
-    if dtype is None or np.dtype(dtype) == self.dtype:
+    dtype = as_dtype(dtype)
+    if dtype is None or dtype == self.dtype:
         return self.clone() if copy else self
-    return to_dtype(self, np.dtype(dtype))
+    return to_dtype(self, dtype)
 
 
 def _in(dtype: Any) -> Callable[[Tensor], Tensor]:
@@ -166,6 +167,8 @@ def where(condition: Any, a: Any = None, b: Any = None) -> Any:
     """
     if a is None and b is None:
         return index.nonzero(condition, as_tuple=True)
+    if a is None or b is None:
+        raise TypeError("where: give a value for both cases, as in where(x > 0, x, 0.0), or for neither")
     return elementwise.where(condition, a, b)
 
 
@@ -204,7 +207,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "or": elementwise.bitwise_or,
     "xor": elementwise.bitwise_xor,
 }
-UNARY = {"neg": elementwise.neg, "abs": elementwise.abs, "invert": elementwise.bitwise_not}
+UNARY = {"pos": lambda self: self, "neg": elementwise.neg, "abs": elementwise.abs, "invert": elementwise.bitwise_not}
 COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 
 METHODS: dict[str, Callable[..., Any]] = {

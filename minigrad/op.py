@@ -197,6 +197,7 @@ def fused(
 def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function that users call: compute, and record if a gradient may be asked for."""
     name, count, plans, views, pair = record.name, len(record.parameters), record.plans, record.views, record.fused
+    ndarray = np.ndarray
     float64, settle, differentiable = dtypes.float64, dtypes.settle, bool(record.rules)
     if record.variadic:
         inner, count = function, -1
@@ -212,7 +213,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         sources: list[Any] = []
         needing = 0
         bit = 1
-        on_tensors = False
+        on_tensors = foreign = False
         for x in args:
             if isinstance(x, Tensor):
                 on_tensors = True
@@ -221,6 +222,8 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                     needing |= bit
                     sources.append(x.node or x)
             else:
+                if type(x) is ndarray:
+                    foreign = True
                 values.append(x)
             bit <<= 1
 
@@ -250,6 +253,8 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             for position in plan.drop:
                 if isinstance(values[position], np.ndarray):
                     values[position] = None
+            if foreign:  # arrays that are no tensor's belong to the caller, who may write to them
+                values = [v.copy() if v is x and type(v) is ndarray else v for v, x in zip(values, args, strict=True)]
             if plan.keeps_out:
                 values.append(out)
             elif pair is not None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, memory
+from .errors import DimError
 
 # What a NumPy function means for tensors: filled by `op` (ufuncs) and by `minigrad/numpy_protocol.py` (the rest).
 numpy_functions: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -84,6 +85,8 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of dimension `dim`."""
+        if dim is not None and not -self.ndim <= dim < self.ndim:
+            raise DimError(f"size: there is no dimension {dim} in shape {self.shape}")
         return self.array.shape if dim is None else self.array.shape[dim]
 
     def numel(self) -> int:
@@ -167,7 +170,7 @@ class Tensor:
         **Raises** `ValueError` if there is not exactly one element.
         """
         if self.array.size != 1:
-            raise ValueError(f"item(): {label(self)} has {self.array.size} elements {self.shape}; use .tolist()")
+            raise ValueError(f"item(): {label(self)} has {self.array.size} elements, not one; use .tolist()")
         return self.array.item()
 
     def tolist(self) -> Any:
@@ -290,7 +293,8 @@ class Tensor:
             return function(*args, **kwargs)
         found = _tensors_in((args, kwargs))
         if any(x._requires_grad for x in found):
-            raise TypeError(f"np.{func.__name__} has no rule for tensors that require grad: {self._way_out(func)}")
+            name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
+            raise TypeError(f"{name} has no rule for tensors that require grad: {self._way_out(func)}")
         try:
             return func(*_arrays_in(args), **_arrays_in(kwargs))
         except ValueError as error:
@@ -361,8 +365,17 @@ def label(tensor: Tensor) -> str:
     return f"a tensor of shape {tensor.shape}"
 
 
+def as_dtype(dtype: Any) -> np.dtype[Any] | None:
+    """`dtype`, however it is written, as NumPy's."""
+    try:
+        return None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"{dtype!r} is no dtype; say minigrad.float32, minigrad.int64, …") from None
+
+
 def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     """A new array of `data`: Python floats in the default dtype, everything else in the dtype it has."""
+    dtype = as_dtype(dtype)
     if isinstance(data, Tensor):
         return np.array(data.array, dtype=dtype)
     try:
@@ -372,6 +385,11 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
             raise
         raise ValueError(
             "tensor: nested lists of unequal length have no shape; pad them first, as with nn.utils.rnn.pad_sequence"
+        ) from None
+    except RuntimeError:
+        raise RuntimeError(
+            "tensor: the list holds tensors that require grad, and a copy of their values would lose their history: "
+            "join them with minigrad.stack or minigrad.cat, or detach them"
         ) from None
     if array.dtype.kind not in "fiubc":
         raise TypeError(f"tensor: numbers are needed, not {type(data).__name__} of dtype {array.dtype}")

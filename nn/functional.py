@@ -330,6 +330,8 @@ def _rows(name: str, scores: Tensor, labels: np.ndarray) -> tuple[Tensor, np.nda
             f"{name}: scores {scores.shape} and labels {labels.shape} do not fit: (N, C) goes with (N), (N, C, T) with "
             f"(N, T); if the classes come last, flatten with scores.reshape(-1, C) and labels.reshape(-1)"
         )
+    if scores.ndim == 2:
+        return scores, labels
     classes = scores.shape[scores.ndim > 1]
     if scores.ndim > 2:
         scores = scores.movedim(1, -1)
@@ -386,11 +388,7 @@ def cross_entropy(
             )
         return _against_distribution(input, target, weight, reduction, label_smoothing)
     _check_reduction("cross_entropy", reduction)
-    rows, flat = (
-        (input, labels)
-        if input.ndim == 2 and labels.shape == input.shape[:1]
-        else _rows("cross_entropy", input, labels)
-    )
+    rows, flat = _rows("cross_entropy", input, labels)
     _check_labels("cross_entropy", flat, rows.shape[1], weight, ignore_index)
     losses = fused.cross_entropy(rows, flat, weight, ignore_index, reduction, label_smoothing)
     return losses.reshape(labels.shape) if reduction == "none" else losses

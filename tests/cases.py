@@ -59,7 +59,7 @@ def positive(*sizes: int, low: float = 0.2, high: float = 1.8) -> Sampler:
 
 def apart(*sizes: int, offset: float = 0.1) -> Sampler:
     """Numbers of either sign, no two nearer to each other than 0.2, so that an order is no accident."""
-    return Sampler(sizes, lambda rng, n: 0.3 * (rng.permutation(math.prod(n)).reshape(n) - math.prod(n) // 2) + offset)
+    return Sampler(sizes, lambda rng, n: np.array(0.3 * (rng.permutation(math.prod(n)).reshape(n) - math.prod(n) // 2) + offset))
 
 
 def whole(high: int, *sizes: int, low: int = 0) -> Sampler:
@@ -81,7 +81,6 @@ def given(values: Any) -> Sampler:
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
 class Case:
     """One row of the table.
 
@@ -90,17 +89,15 @@ class Case:
     lies in the memory of an input. `needs` lists sizes that the call speaks of, so that a 0 in their place is an error.
     """
 
-    what: str
-    call: Callable[..., Any]
-    value: Callable[..., Any]
-    inputs: tuple[Sampler, ...]
-    order: int = 2
-    view: bool = False
-    needs: tuple[int, ...] = ()
-
-    def __init__(self, what: str, call: Any, value: Any, *inputs: Sampler, **flags: Any) -> None:
+    def __init__(
+        self, what: str, call: Any, value: Any, *inputs: Sampler, order: int = 2, view: bool = False, needs: Any = ()
+    ) -> None:
         self.what, self.call, self.value, self.inputs = what, call, value, inputs
-        vars(self).update(flags)
+        self.order, self.view, self.needs = order, view, needs
+
+    def calling(self, call: Callable[..., Any]) -> Case:
+        """The same row for another function."""
+        return Case(self.what, call, self.value, *self.inputs, order=self.order, view=self.view, needs=self.needs)
 
     @property
     def covers(self) -> str:
@@ -563,10 +560,11 @@ INDEXING = [
     Case("gather: 1-D", lambda x, i: mg.gather(x, 0, i), lambda x, i: x[i], real(3), whole(3, 5)),
     Case("scatter: dim 1", lambda x, s: mg.scatter(x, 1, mg.tensor([[4, 0, 2], [1, 3, 0]]), s), lambda x, s: scattered(x, 1, np.array([[4, 0, 2], [1, 3, 0]]), s, False), real(2, 5), real(2, 3)),
     Case("scatter: a smaller index", lambda x, s: mg.scatter(x, 0, mg.tensor([[2, 0, 1]]), s), lambda x, s: scattered(x, 0, np.array([[2, 0, 1]]), s, False), real(3, 5), real(2, 5)),
-    Case("scatter: the last of several wins", lambda x, i, s: mg.scatter(x, 0, i, s), lambda x, i, s: scattered(x, 0, i, s, False), real(3, 5), SMALLER, real(2, 3)),
+    Case("scatter: the last of several wins", lambda x, i, s: mg.scatter(x, 0, i, s), lambda x, i, s: scattered(x, 0, i, s, False), real(3, 5), given([[1, 0, 1], [1, 2, 1]]), real(2, 3)),
+    Case("scatter: a 0-d tensor, twice in one place", lambda x, i, s: mg.scatter(x, 0, i, s), lambda x, i, s: scattered(x, 0, i, s, False), real(3, 5), given([[1, 0, 1], [1, 2, 1]]), real()),
     Case("scatter: a number", lambda x, i: mg.scatter(x, 0, i, 0.5), lambda x, i: scattered(x, 0, i, 0.5, False), real(3, 5), SMALLER),
     Case("scatter: value=", lambda x, i: mg.scatter(x, 0, i, value=0.5), lambda x, i: scattered(x, 0, i, 0.5, False), real(3, 5), SMALLER),
-    Case("scatter: a 0-d tensor", lambda x, i, s: index.scatter(x, 0, i, s), lambda x, i, s: scattered(x, 0, i, s, False), real(3, 5), SMALLER, real()),
+    Case("scatter: a 0-d tensor", lambda x, i, s: mg.scatter(x, 0, i, s), lambda x, i, s: scattered(x, 0, i, s, False), real(3, 5), SMALLER, real()),
     Case("scatter: reduce=add", lambda x, i, s: mg.scatter(x, 0, i, s, reduce="add"), lambda x, i, s: scattered(x, 0, i, s, True), real(3, 5), SMALLER, real(2, 3)),
     Case("scatter_add: dim 0", lambda x, i, s: mg.scatter_add(x, 0, i, s), lambda x, i, s: scattered(x, 0, i, s, True), real(2, 3), whole(2, 5, 3), real(5, 3)),
     Case("scatter_add: dim −1", lambda x, i, s: mg.scatter_add(x, -1, i, s), lambda x, i, s: scattered(x, 2, i, s, True), real(2, 3, 5), whole(5, 2, 3, 7), real(2, 3, 7)),
@@ -825,9 +823,104 @@ CASES: list[Case] = [
 ]
 
 
+# ---- corners: kinks, zeros and infinities, by hand ------------------------------------------------------------------
+
+
 @dataclass
 class Corner:
-    what: str
-    call: Any
+    """A value and gradients found with a pencil, the entries of the result being weighted 1, 2, 3, …
 
-CORNERS: list[Corner] = []
+    `inputs` lists each input, `gradients` the gradient of each floating-point one. `noisy` marks what NumPy itself
+    warns about, such as a division by zero.
+    """
+
+    what: str
+    call: Callable[..., Any]
+    inputs: list[Any]
+    value: Any
+    gradients: list[Any]
+    noisy: bool = False
+
+
+CORNERS = [
+    # ---- powers
+    Corner("pow: 0 to 0, 1 and 2", mg.pow, [[0.0, 0.0, 0.0], [0.0, 1.0, 2.0]], [1, 0, 0], [[0, 2, 0], [0, 0, 0]]),
+    Corner("pow: 2 to the 0", mg.pow, [[2.0], [0.0]], [1], [[0], [math.log(2)]]),
+    Corner("pow: squares at 0", lambda x: x**2, [[0.0, -1.0]], [0, 1], [[0, -4]]),
+    Corner("pow: x¹ at 0", lambda x: x**1, [[0.0, 3.0]], [0, 3], [[1, 2]]),
+    Corner("pow: x⁰ at 0", lambda x: x**0, [[0.0, 3.0]], [1, 1], [[0, 0]]),
+    Corner("pow: 0ˣ", lambda x: 0.0**x, [[0.0, 1.0, 2.0]], [1, 0, 0], [[0, 0, 0]]),
+    Corner("pow: negative bases", mg.pow, [[-2.0, -2.0, -2.0], [3, -1, 0]], [-8, -0.5, 1], [[12, -0.5, 0]]),
+    Corner("pow: √x at 0", lambda x: x**0.5, [[0.0, 4.0]], [0, 2], [[inf, 0.5]]),
+    Corner("sqrt: at 0", mg.sqrt, [[0.0, 4.0]], [0, 2], [[inf, 0.5]]),
+    # ---- kinks and ties
+    Corner("abs: at 0", mg.abs, [[0.0, -2.0, 3.0]], [0, 2, 3], [[0, -2, 3]]),
+    Corner("sign: at 0", mg.sign, [[0.0, -2.0]], [0, -1], [[0, 0]]),
+    Corner("relu: at 0", mg.relu, [[0.0, -1.0, 2.0]], [0, 0, 2], [[0, 0, 3]]),
+    Corner("leaky_relu: at 0", lambda x: elementwise.leaky_relu(x, 0.5), [[0.0, -1.0, 2.0]], [0, -0.5, 2], [[0.5, 1, 3]]),
+    Corner("elu: at 0", lambda x: elementwise.elu(x, 0.5), [[0.0, 2.0]], [0, 2], [[0.5, 2]]),
+    Corner("hardtanh: on the bounds", elementwise.hardtanh, [[-1.0, 1.0, 0.5]], [-1, 1, 0.5], [[0, 0, 3]]),
+    Corner("clamp: on the bounds", lambda x: mg.clamp(x, -1, 1), [[-1.0, 1.0, 2.0]], [-1, 1, 1], [[1, 2, 0]]),
+    Corner("maximum: ties", mg.maximum, [[1.0, 2.0], [1.0, 3.0]], [1, 3], [[0.5, 0], [0.5, 2]]),
+    Corner("minimum: ties", mg.minimum, [[1.0, 2.0], [1.0, 3.0]], [1, 2], [[0.5, 2], [0.5, 0]]),
+    Corner("amax: ties share", lambda x: mg.amax(x, 1), [[[3.0, 1.0, 3.0], [0.0, 0.0, 0.0]]], [3, 0], [[[0.5, 0, 0.5], [2 / 3] * 3]]),
+    Corner("amin: ties share", lambda x: mg.amin(x, 1), [[[1.0, 3.0, 1.0]]], [1], [[[0.5, 0, 0.5]]]),
+    Corner("max: over all, ties share", mg.max, [[[3.0, 1.0, 3.0]]], 3, [[[0.5, 0, 0.5]]]),
+    Corner("min: over all, ties share", mg.min, [[[1.0, 3.0, 1.0]]], 1, [[[0.5, 0, 0.5]]]),
+    Corner("max: along a dim, the first of those that tie", lambda x: mg.max(x, 1), [[[1.0, 3.0, 3.0]]], ([3], [1]), [[[0, 1, 0]]]),
+    Corner("min: along a dim, the first of those that tie", lambda x: mg.min(x, 1), [[[3.0, 1.0, 1.0]]], ([1], [1]), [[[0, 1, 0]]]),
+    Corner("argmax: the first of those that tie", lambda x: mg.argmax(x), [[1.0, 3.0, 3.0]], 1, []),
+    Corner("argmin: the first of those that tie", lambda x: mg.argmin(x), [[3.0, 1.0, 1.0]], 1, []),
+    Corner("sort: ties keep their order", mg.sort, [[2.0, 1.0, 1.0]], ([1, 1, 2], [1, 2, 0]), [[3, 1, 2]]),
+    Corner("max_pool1d: ties share", lambda x: window.max_pool1d(x, 2, 1), [[[1.0, 1.0, 0.0]]], [[1, 1]], [[[0.5, 2.5, 0]]]),
+    Corner("norm: p=inf, ties share", lambda x: mg.norm(x, inf), [[3.0, -3.0, 1.0]], 3, [[0.5, -0.5, 0]]),
+    Corner("round: halves go to the even side", mg.round, [[0.5, 1.5, 2.5, -0.5]], [0, 2, 2, 0], [[0, 0, 0, 0]]),
+    Corner("remainder: has the sign of the divisor", mg.remainder, [[-7.0, 7.0], [3.0, -3.0]], [2, -2], [[1, 2], [3, 6]]),
+    # ---- zero vectors, equal numbers
+    *[Corner(f"norm: of zeros, p={p}", lambda x, p=p: mg.norm(x, p), [[0.0, 0.0]], 0, [[0, 0]]) for p in (1, 2, 3, 1.5, inf)],
+    Corner("norm: one zero, p=0.5", lambda x: mg.norm(x, 0.5), [[0.0, 4.0]], 4, [[0, 1]]),
+    Corner("std: of equal numbers", lambda x: mg.std(x, 1), [[[3.0, 3.0], [0.0, 2.0]]], [0, math.sqrt(2)], [[[0, 0], [-math.sqrt(2), math.sqrt(2)]]]),
+    Corner("prod: of one zero", mg.prod, [[2.0, 0.0, 5.0]], 0, [[0, 10, 0]]),
+    Corner("cumprod: of one zero", lambda x: mg.cumprod(x, 0), [[2.0, 0.0, 5.0]], [2, 0, 0], [[1, 4 + 30, 0]]),
+    # ---- branches not taken
+    Corner("where: NaN in the branch not taken", lambda x: mg.where(x > 0, mg.sqrt(x), 0.0), [[4.0, -1.0, 0.0]], [2, 0, 0], [[0.25, 0, 0]], noisy=True),
+    Corner("where: NaN in the other branch", lambda x: mg.where(x == 0, x, mg.log(x)), [[0.0, 2.0]], [0, math.log(2)], [[1, 1]], noisy=True),
+    Corner("where: NaN some steps before the branch", lambda x: mg.where(x > 0, 2 * mg.exp(-1 / x), 1.0), [[0.0, 1.0]], [1, 2 / math.e], [[0, 4 / math.e]], noisy=True),
+    Corner("where: NaN as a value", lambda x: mg.where(x > 0, x, nan), [[-1.0, 2.0]], [nan, 2], [[0, 2]]),
+    Corner("masked_fill: over an infinity", lambda x: mg.masked_fill(1 / x, x == 0, 0.0), [[0.0, 2.0]], [0, 0.5], [[0, -0.5]], noisy=True),
+    # ---- far away
+    Corner("sigmoid: far away", mg.sigmoid, [[-1000.0, 0.0, 1000.0]], [0, 0.5, 1], [[0, 0.5, 0]]),
+    Corner("softplus: far away", elementwise.softplus, [[-1000.0, 0.0, 1000.0]], [0, math.log(2), 1000], [[0, 1, 3]]),
+    Corner("silu: far away", elementwise.silu, [[-1000.0, 1000.0]], [0, 1000], [[0, 2]]),
+    Corner("gelu: far away", elementwise.gelu, [[-100.0, 0.0, 100.0]], [0, 0, 100], [[0, 1, 3]]),
+    Corner("gelu: tanh, far away", lambda x: elementwise.gelu(x, "tanh"), [[-100.0, 0.0, 100.0]], [0, 0, 100], [[0, 1, 3]]),
+    Corner("elu: far away", elementwise.elu, [[-1000.0, 1000.0]], [-1, 1000], [[0, 2]]),
+    Corner("tanh: far away", mg.tanh, [[-1000.0, 1000.0]], [-1, 1], [[0, 0]]),
+    Corner("erf: far away", mg.erf, [[-inf, -30.0, 30.0, inf]], [-1, -1, 1, 1], [[0, 0, 0, 0]]),
+    Corner("expm1: near 0", mg.expm1, [[1e-12]], [1e-12], [[1]]),
+    Corner("log1p: near 0", mg.log1p, [[1e-12]], [1e-12], [[1]]),
+    Corner("logaddexp: far away", mg.logaddexp, [[1000.0, -inf, -inf], [0.0, 0.0, -inf]], [1000, 0, -inf], [[1, 0, 0], [0, 2, 0]]),
+    Corner("asin: at 1", mg.asin, [[1.0]], [math.pi / 2], [[inf]]),
+    Corner("log: of 0", mg.log, [[0.0, 2.0]], [-inf, math.log(2)], [[inf, 1]], noisy=True),
+    Corner("div: by 0", lambda x: 1 / x, [[0.0, 2.0]], [inf, 0.5], [[-inf, -0.5]], noisy=True),
+    # ---- rows of −inf
+    Corner("logsumexp: rows of −inf", lambda x: mg.logsumexp(x, 1), [[[-inf, -inf], [0.0, -inf], [1000.0, 1000.0]]], [-inf, 0, 1000 + math.log(2)], [[[0, 0], [2, 0], [1.5, 1.5]]]),
+    Corner("logsumexp: of an infinity", mg.logsumexp, [[0.0, inf]], inf, [[0, nan]]),
+    Corner("softmax: rows of −inf", lambda x: mg.softmax(x, 1), [[[-inf, -inf], [0.0, -inf], [1000.0, 1000.0]]], [[0, 0], [1, 0], [0.5, 0.5]], [[[0, 0], [0, 0], [-0.25, 0.25]]]),
+    Corner("log_softmax: far away and −inf", lambda x: mg.log_softmax(x, 1), [[[1000.0, 0.0], [0.0, -inf]]], [[0, -1000], [0, -inf]], [[[-2, 2], [-4, 4]]]),
+    Corner("cross_entropy: −inf in a row that is ignored", fused.cross_entropy, [[[0.0, 0.0], [-inf, 0.0]], [0, -100]], math.log(2), [[[-0.5, 0.5], [0, 0]]]),
+    Corner("cross_entropy: −inf in a row that is ignored, smoothed", lambda x, t: fused.cross_entropy(x, t, None, 1, "sum", 0.5), [[[0.0, 0.0], [-inf, 0.0]], [0, 1]], math.log(2), [[[-0.25, 0.25], [0, 0]]]),
+    Corner("cross_entropy: everything ignored", lambda x, t: fused.cross_entropy(x, t, reduction="sum"), [[[0.0, 1.0]], [-100]], 0, [[[0, 0]]]),
+    Corner("cross_entropy: the mean of nothing", fused.cross_entropy, [[[0.0, 1.0]], [-100]], nan, [[[0, 0]]], noisy=True),
+    # ---- entries that are used twice, or not at all
+    Corner("getitem_array: an entry picked twice", lambda x: x[[1, 0, 1]], [[5.0, 7.0]], [7, 5, 7], [[2, 4]]),
+    Corner("setitem: an entry assigned twice", lambda x, v: index.setitem(x, np.array([0, 0]), v), [[5.0, 6.0], [7.0, 8.0]], [8, 6], [[0, 2], [0, 1]]),
+    Corner("scatter: an entry written twice", lambda x, v: mg.scatter(x, 0, mg.tensor([0, 0]), v), [[5.0, 6.0], [7.0, 8.0]], [8, 6], [[0, 2], [0, 1]]),
+    Corner("scatter_add: an entry added to twice", lambda x, v: mg.scatter_add(x, 0, mg.tensor([0, 0]), v), [[5.0, 6.0], [7.0, 8.0]], [20, 6], [[1, 2], [1, 1]]),
+    Corner("embedding: the padding row", lambda w: index.embedding(w, mg.tensor([1, 0, 1]), padding_idx=0), [[[1.0, 2.0], [3.0, 4.0]]], [[3, 4], [1, 2], [3, 4]], [[[0, 0], [6, 8]]]),
+    # ---- nothing
+    Corner("sum: of nothing", lambda x: mg.sum(x, 1), [np.zeros((2, 0))], [0, 0], [np.zeros((2, 0))]),
+    Corner("prod: of nothing", lambda x: mg.prod(x, 1), [np.zeros((2, 0))], [1, 1], [np.zeros((2, 0))]),
+    Corner("logsumexp: of nothing", lambda x: mg.logsumexp(x, 1), [np.zeros((2, 0))], [-inf, -inf], [np.zeros((2, 0))]),
+    Corner("mean: of nothing", lambda x: mg.mean(x, 1), [np.zeros((2, 0))], [nan, nan], [np.zeros((2, 0))], noisy=True),
+]

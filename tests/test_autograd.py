@@ -871,6 +871,18 @@ def test_retain_grad_follows_the_tensor_when_it_is_changed_in_place():
     assert x.grad.tolist() == [600]
 
 
+def test_retain_grad_follows_a_tensor_that_is_changed_through_a_view():
+    x = leaf(3.0, 5.0)
+    y = x * 2
+    view = y[1:]
+    y.retain_grad()
+    view.retain_grad()
+    view *= 7
+    (y * view).sum().backward()
+    assert y.grad.tolist() == [70, 70 + 76]
+    assert view.grad.tolist() == [76]
+
+
 def test_retain_grad_of_a_leaf_changes_nothing():
     x = leaf(3.0)
     x.retain_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
@@ -17,7 +18,7 @@ from minigrad.ops import elementwise, fused, index, linalg, reduce, shape, windo
 from minigrad.tensor import Tensor, wrap
 
 REGISTERED = [name for name, op in registry.items() if getattr(op.function, "__module__", "numpy") != "__main__"]
-HELPERS = {"along", "count", "dim_of", "dims_of", "plain", "plain_values", "restore", "spread"}  # of the tables, not for users
+HELPERS = {"along", "count", "dim_of", "dims_of", "plain", "plain_values", "restore", "share", "spread"}  # of the tables, not for users
 
 
 def rows(keep: Callable[[Case], Any] = lambda case: True) -> Any:
@@ -92,11 +93,12 @@ def test_every_operation_has_a_row() -> None:
     covered = {case.covers for case in CASES}
     assert not set(REGISTERED) - covered, "add rows to tests/cases.py for these operations"
     assert not set(compositions()) - covered, "add rows to tests/cases.py for these functions"
+    covered |= {corner.what.partition(":")[0] for corner in CORNERS}
     assert not covered - set(REGISTERED) - set(compositions()), "rows about operations that do not exist"
 
 
 def test_rows_have_different_names() -> None:
-    names = [case.what for case in CASES]
+    names = [row.what for row in (*CASES, *CORNERS)]
     assert sorted(set(names)) == sorted(names)
 
 
@@ -171,6 +173,25 @@ def test_gradients_of_some_inputs(case: Case) -> None:
         mg.gradgradcheck(case.call, *tensors(arrays, needing=lambda j, i=i: j == i))
 
 
+@pytest.mark.parametrize("corner", [pytest.param(c, id=c.what) for c in CORNERS])
+def test_corner(corner: Corner) -> None:
+    xs = tensors([np.array(x) for x in corner.inputs])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if corner.noisy else "error")
+        ys = several(corner.call(*xs))
+    expected = corner.value if isinstance(corner.value, tuple) else (corner.value,)
+    agree(ys, [np.array(v, y.dtype) for v, y in zip(expected, ys, strict=True)])
+    weighted = floating(ys)
+    weights = [wrap(np.arange(1.0, y.numel() + 1).reshape(y.shape)) for y in weighted]
+    wanted = [x for x in xs if x.requires_grad]
+    if corner.gradients:
+        for record in (False, True):
+            found = mg.grad(weighted, wanted, weights, retain_graph=True, create_graph=record)
+            agree(found, [np.array(g, np.float64) for g in corner.gradients])
+    else:
+        assert not any(y.requires_grad for y in ys)
+
+
 def fused_call(case: Case, xs: Sequence[Tensor]) -> tuple[Any, Any]:
     """The readable definition of the fused operation that a case calls, and the arguments it got."""
     return next((registry[name].function, args) for name, args in calls(case, xs) if registry[name].fused)
@@ -178,16 +199,14 @@ def fused_call(case: Case, xs: Sequence[Tensor]) -> tuple[Any, Any]:
 
 @rows(lambda case: case.order and case.covers in registry and registry[case.covers].fused)
 def test_kernel_is_its_readable_twin(case: Case) -> None:
-    arrays = case.draw()
-    xs = tensors(arrays)
-    twin, arguments = fused_call(case, xs)
-    readable = Case(case.what, lambda *_: twin(*arguments), case.value, *case.inputs)
-    kernel = Case(case.what, lambda *_: getattr(fused, twin.__name__)(*arguments), case.value, *case.inputs)
-    if any(x.node is not None for x in arguments if isinstance(x, Tensor)):
-        pytest.skip("what the operation is called with is itself computed")
+    twin, arguments = fused_call(case, tensors(case.draw()))
+    arguments = [x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in arguments]
+    xs = [x for x in arguments if isinstance(x, Tensor)]
+    kernel = case.calling(lambda *_: getattr(fused, twin.__name__)(*arguments))
+    readable = case.calling(lambda *_: twin(*arguments))
     agree(run(kernel, xs), run(readable, xs))
-    agree(gradients(kernel, xs), gradients(readable, xs))
-    agree(gradients(kernel, xs, second=True), gradients(readable, xs, second=True))
+    for second in (False, True):
+        agree(gradients(kernel, xs, second), gradients(readable, xs, second))
 
 
 # ---- dtypes ---------------------------------------------------------------------------------------------------------

@@ -71,8 +71,14 @@ log = op(np.log, "log", x=lambda g, x: g / x)
 log1p = op(np.log1p, "log1p", x=lambda g, x: g / (1 + x))
 log2 = op(np.log2, "log2", x=lambda g, x: g / (x * math.log(2)))
 log10 = op(np.log10, "log10", x=lambda g, x: g / (x * math.log(10)))
-logaddexp = op(np.logaddexp, "logaddexp", a=lambda g, a, out: g * np.exp(a - out),
-                                          b=lambda g, b, out: g * np.exp(b - out))  # fmt: skip
+logaddexp = op(np.logaddexp, "logaddexp", a=lambda g, a, out: g * share(a, out),
+                                          b=lambda g, b, out: g * share(b, out))  # fmt: skip
+
+
+def share(x: Any, total: Any) -> Any:
+    """exp(x) / exp(total), which is 0 where both are."""
+    return np.exp(x - np.where(total == -np.inf, 0, total))
+
 
 # ---- trigonometry ---------------------------------------------------------------------------------------------------
 

@@ -184,7 +184,7 @@ def _cross_entropy_forward(
 ) -> Any:
     counted, labels, counts = _importance(x, target, weight, ignore_index)
     log_p, _ = _log_softmax_forward(x, -1)
-    losses = np.where(counted, -log_p[np.arange(len(x)), labels] * counts, 0)
+    losses = -counts * np.where(counted, log_p[np.arange(len(x)), labels], 0)
     if label_smoothing:
         smooth = np.where(counted, (log_p if weight is None else log_p * weight).mean(-1), 0)
         losses = (1 - label_smoothing) * losses - label_smoothing * smooth
@@ -197,15 +197,14 @@ def _cross_entropy_backward(
     """softmax(x) − (the distribution aimed at), each row times how much it counts."""
     log_p, counted, labels, counts = kept
     rows = np.arange(len(x))
-    each = (g / counts.sum() if reduction == "mean" else g) * counts
+    g = np.where(counted, g / counts.sum() if reduction == "mean" else g, 0)
     dx = np.exp(log_p)
     if not smoothing:
-        dx *= each[:, None]
-        dx[rows, labels] -= each
+        dx *= (g * counts)[:, None]
+        dx[rows, labels] -= g * counts
         return (dx,)
-    share = (g / counts.sum() if reduction == "mean" else g) * counted * (smoothing / x.shape[1])
-    aim = np.multiply.outer(share, np.ones(x.shape[1], x.dtype) if weight is None else weight)
-    aim[rows, labels] += (1 - smoothing) * each
+    aim = np.multiply.outer(g * (smoothing / x.shape[1]), np.ones(x.shape[1], x.dtype) if weight is None else weight)
+    aim[rows, labels] += (1 - smoothing) * g * counts
     dx *= aim.sum(-1, keepdims=True)
     dx -= aim
     return (dx,)
@@ -230,7 +229,7 @@ def cross_entropy(
     """
     counted, labels, counts = _importance(x, target, weight, ignore_index)
     log_p = log_softmax(x, -1)
-    losses = np.where(counted, -log_p[np.arange(len(labels)), labels] * counts, 0)
+    losses = -counts * np.where(counted, log_p[np.arange(len(labels)), labels], 0)
     if label_smoothing:
         smooth = np.where(counted, np.mean(log_p if weight is None else log_p * weight, -1), 0)
         losses = (1 - label_smoothing) * losses - label_smoothing * smooth

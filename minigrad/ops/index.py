@@ -25,14 +25,17 @@ def plain(index: Any) -> Any:
     if type(index) in (int, slice):
         return index
     if isinstance(index, tuple):
-        return tuple(plain(part) for part in index)
+        parts = map(plain, index)  # arrays are copied: a backward pass may need them after the caller changed them
+        return tuple(part.copy() if isinstance(part, np.ndarray) else part for part in parts)
     if isinstance(index, Tensor):
         index = index.array
     if isinstance(index, (list, range)):
         index = np.array([plain(part) for part in index], dtype=None if len(index) else np.int64)
-    if isinstance(index, np.ndarray) and index.dtype.kind not in "iub":
-        raise DimError(f"indexing: an index holds integers or booleans, not {index.dtype}; convert it with .long()")
-    if index is None or index is Ellipsis or isinstance(index, (slice, np.ndarray, np.integer, int, np.bool_)):
+    if isinstance(index, np.ndarray):
+        if index.dtype.kind not in "iub":
+            raise DimError(f"indexing: an index holds integers or booleans, not {index.dtype}; convert it with .long()")
+        return np.asarray(index, order="C")  # so that "the last one" of repeated indices means the same in any layout
+    if index is None or index is Ellipsis or isinstance(index, (slice, np.integer, int, np.bool_)):
         return index
     if hasattr(index, "__index__"):
         return index.__index__()
@@ -163,7 +166,7 @@ def _scatter(x: Any, dim: int, index: Any, src: Any) -> Any:
 
 
 def _checked(name: str, x: Any, dim: int, index: Any, src: Any = None) -> tuple[np.ndarray, int]:
-    index = np.asarray(index)
+    index = np.asarray(index, order="C")
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: the index holds integers, not {index.dtype}; convert it with .long()")
     if index.ndim != x.ndim:

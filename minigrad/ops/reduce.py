@@ -17,7 +17,7 @@ from .. import dtypes
 from ..errors import DimError
 from ..op import op
 from ..tensor import Tensor
-from .elementwise import maximum, minimum
+from .elementwise import maximum, minimum, share
 
 # What an argument `dim` may be.
 Dim = int | tuple[int, ...] | list[int] | None
@@ -300,8 +300,7 @@ def _logsumexp(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
 
 def _logsumexp_rule(g: Any, x: Any, out: Any, dim: Dim) -> Any:
     """g times softmax(x), which is 0 where every entry is −inf."""
-    total = restore(out, x.shape, dim)
-    return restore(g, x.shape, dim) * np.exp(x - np.where(total == -np.inf, 0, total))
+    return restore(g, x.shape, dim) * share(x, restore(out, x.shape, dim))
 
 
 def _norm(x: Any, p: float, dim: Dim = None, keepdim: bool = False) -> Any:
