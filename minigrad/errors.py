@@ -36,6 +36,12 @@ def explain(name: str, parameters: Sequence[str], values: Sequence[Any], error: 
         wrong = [v for v in values if not isinstance(v, (np.ndarray, np.generic, int, float, complex, bool))]
         if wrong and ("ufunc" in text or "operand type" in text):
             text = f"a number, an array or a tensor is needed, not {type(wrong[0]).__name__}"
+    elif isinstance(error, AttributeError):  # a function looked at .shape or .ndim of something that has none
+        wrong = [(p, v) for p, v in zip(parameters, values, strict=False) if isinstance(v, (list, tuple, str, dict))]
+        if not wrong:
+            return error
+        kind = TypeError
+        text = f"a tensor is needed as {wrong[0][0]}, not {type(wrong[0][1]).__name__}; make one with minigrad.tensor"
     elif isinstance(error, IndexError):
         kind = DimError
     elif name == "matmul":

@@ -307,4 +307,4 @@ def _kink(problem: _Problem, start: Any, direction: Any, weights: Any, eps: floa
 
 def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Random entries of either sign, none so small that a wrong derivative could hide behind it."""
-    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 1.0, shape)
+    return np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.2, 1.0, shape))

@@ -129,7 +129,7 @@ def check_changeable(x: Tensor, name: str, *values: Any) -> bool:
             f"history of {label(base)}; make the view where operations are recorded, or use x.detach()"
         )
     recorded = x._requires_grad or any(isinstance(v, Tensor) and v._requires_grad for v in values)
-    if recorded and x.dtype.kind != "f":
+    if recorded and x.dtype.kind not in "fc":
         raise TypeError(f"{name}: {label(x)} holds {x.dtype}, but the change requires grad; change x.float()")
     return recorded
 

@@ -231,7 +231,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             out = function(*values)
         except ShapeError:
             raise
-        except (ValueError, TypeError, IndexError, OverflowError) as error:
+        except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
             raise record.explain(error, values) from None
         if pair is not None:
             out, kept = out
