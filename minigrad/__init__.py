@@ -11,7 +11,9 @@ tensor([0.1904, 0.3174])
 
 from __future__ import annotations
 
-from . import autograd, numpy_protocol, ops
+from typing import Any
+
+from . import autograd, numpy_protocol, ops, porting
 from .autograd import detect_anomaly, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
 from .creation import (
     arange,
@@ -31,6 +33,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .device import backends, cuda, device, get_default_device, set_default_device
 from .dtypes import (
     bool,
     double,
@@ -51,8 +54,9 @@ from .dtypes import (
     uint8,
 )
 from .errors import ShapeError
+from .function import Function, once_differentiable
 from .gradcheck import gradcheck, gradgradcheck
-from .methods import add, allclose, div, equal, sub, where
+from .methods import add, allclose, div, equal, is_floating_point, matmul, mul, sub, where
 from .op import op
 from .ops.elementwise import (
     abs,
@@ -95,7 +99,6 @@ from .ops.elementwise import (
     masked_fill,
     maximum,
     minimum,
-    mul,
     ne,
     neg,
     pow,
@@ -129,7 +132,7 @@ from .ops.index import (
     topk,
     unique,
 )
-from .ops.linalg import addmm, baddbmm, bmm, dot, einsum, matmul, mm, mv, outer, tensordot
+from .ops.linalg import addmm, baddbmm, bmm, dot, einsum, mm, mv, outer, tensordot
 from .ops.reduce import (
     all,
     amax,
@@ -177,6 +180,21 @@ from .ops.shape import (
     unsqueeze,
 )
 from .ops.window import conv1d, conv2d
+from .porting import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    cross,
+    inference_mode,
+    is_tensor,
+    numel,
+)
 from .random import (
     Generator,
     bernoulli,
@@ -196,8 +214,17 @@ from .serialization import load, save
 from .tensor import Tensor
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
     "Generator",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
     "ShapeError",
+    "ShortTensor",
     "Tensor",
     "abs",
     "acos",
@@ -217,6 +244,7 @@ __all__ = [
     "atan",
     "atan2",
     "autograd",
+    "backends",
     "baddbmm",
     "bernoulli",
     "bitwise_and",
@@ -234,9 +262,12 @@ __all__ = [
     "conv2d",
     "cos",
     "cosh",
+    "cross",
+    "cuda",
     "cumprod",
     "cumsum",
     "detect_anomaly",
+    "device",
     "diag",
     "diagonal",
     "div",
@@ -266,6 +297,7 @@ __all__ = [
     "full_like",
     "gather",
     "ge",
+    "get_default_device",
     "get_default_dtype",
     "get_rng_state",
     "grad",
@@ -275,12 +307,15 @@ __all__ = [
     "half",
     "index_add",
     "index_select",
+    "inference_mode",
+    "is_floating_point",
     "int",
     "int8",
     "int16",
     "int32",
     "int64",
     "is_grad_enabled",
+    "is_tensor",
     "isfinite",
     "isinf",
     "isnan",
@@ -323,6 +358,7 @@ __all__ = [
     "nonzero",
     "norm",
     "normal",
+    "numel",
     "numpy_protocol",
     "ones",
     "ones_like",
@@ -331,6 +367,7 @@ __all__ = [
     "outer",
     "pad",
     "permute",
+    "porting",
     "pow",
     "prod",
     "rand",
@@ -351,6 +388,7 @@ __all__ = [
     "scatter",
     "scatter_add",
     "select",
+    "set_default_device",
     "set_default_dtype",
     "set_grad_enabled",
     "set_rng_state",
@@ -391,3 +429,12 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+# Where PyTorch has them, too.
+vars(autograd).update(
+    Function=Function, once_differentiable=once_differentiable, gradcheck=gradcheck, gradgradcheck=gradgradcheck
+)
+
+
+def __getattr__(name: str) -> Any:
+    raise porting.missing("minigrad", name, __all__)

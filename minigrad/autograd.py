@@ -224,7 +224,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
         g = gradients.pop(node, None)
         if g is None:
             continue
-        if type(g) is not kind:  # NumPy's arithmetic on 0-d arrays answers with scalars
+        if not isinstance(g, kind):  # NumPy's arithmetic on 0-d arrays answers with scalars
             g = np.asarray(g)
         if node.hooks is not None:
             g = _run_hooks(node.hooks, g, record)
@@ -258,7 +258,11 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             else:
                 gradient = results[i]
             # What every rule may leave to the sweep: shape, dtype, unused entries, ownership.
-            if gradient.shape != shape:
+            try:
+                fits = gradient.shape == shape
+            except AttributeError:
+                raise _no_gradient(gradient, node, i) from None
+            if not fits:
                 gradient = sum_to(gradient, shape, node, i)
             if gradient.dtype is not target.dtype:
                 gradient = gradient.astype(target.dtype)
@@ -270,7 +274,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
                 observer(f"the backward pass of {node}", (g, *node.saved), gradient)
             if target not in gradients:
                 gradients[target] = gradient
-                if type(target) is not Node and plan.op.ours and _is_new(gradient, g, saved):
+                if type(target) is not Node and not record and plan.op.ours and _is_new(gradient, g, saved):
                     owned.add(target)
             elif target in owned:
                 gradients[target] += gradient
@@ -302,6 +306,13 @@ def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
         )
     spread = [extra + d for d, n in enumerate(shape) if n == 1]
     return gradient.sum(axis=(*range(extra), *spread)).reshape(shape)
+
+
+def _no_gradient(answer: Any, node: Node, i: int) -> TypeError:
+    argument = node.plan.op.argument_name(node.plan.positions[i])
+    return TypeError(
+        f"backward through {node}: the rule for argument {argument!r} returned {type(answer).__name__}, not an array"
+    )
 
 
 def _is_new(gradient: Any, g: Any, saved: Any) -> bool:
@@ -397,8 +408,7 @@ def grad(
     >>> dy.item(), d2y.item()
     (27.0, 18.0)
     """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    outputs, inputs = _several("outputs", outputs), _several("inputs", inputs)
     weights = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs] * len(outputs)
     if len(weights) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs but {len(weights)} grad_outputs")
@@ -418,6 +428,14 @@ def grad(
             )
         answers.append(g if g is None or isinstance(g, Tensor) else wrap(np.array(g)))
     return tuple(answers)
+
+
+def _several(what: str, tensors: Any) -> list[Tensor]:
+    listed = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+    for x in listed:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"grad: {what} are tensors, or a list of them, not {type(x).__name__}")
+    return listed
 
 
 def accumulate(leaf: Any, g: Any) -> None:
@@ -500,6 +518,8 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Hand
     >>> x.grad
     tensor([10., 10.])
     """
+    if not callable(hook):
+        raise TypeError(f"register_hook: a function of the gradient is needed, not {type(hook).__name__}")
     if not self.requires_grad:
         raise RuntimeError(f"register_hook: {label(self)} does not require grad, so no gradient will come by")
     place = _target(self)

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
+from . import device as devices
 from . import dtypes, memory
-from .random import _sizes
-from .tensor import Tensor, as_array, wrap
+from .errors import ShapeError
+from .tensor import Tensor, as_array, as_dtype, wrap
+
+
+def sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
+    """A shape given as numbers, or as one tuple of them."""
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = tuple(size[0])
+    try:
+        shape = tuple(operator.index(n) for n in size)
+    except TypeError:
+        raise TypeError(f"a shape is given as whole numbers, not {', '.join(map(repr, size))}") from None
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"a shape has no negative sizes, as {shape} does")
+    return shape
+
+
+def chosen(dtype: Any) -> np.dtype[Any]:
+    """The dtype that was asked for, the default one if none was."""
+    return dtypes.get_default_dtype() if dtype is None else np.dtype(as_dtype(dtype))
+
+
+def made(array: np.ndarray, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A tensor on the new `array`.
+
+    **Raises** `ValueError` for another device than "cpu", which is where everything is.
+    """
+    if device is not None:
+        devices.device(device)
+    return wrap(array).requires_grad_(requires_grad)
 
 
 def tensor(
@@ -23,16 +53,16 @@ def tensor(
     tensor([[1, 2],
             [3, 4]])
     """
-    return Tensor(data, requires_grad, dtype, name)
+    result = made(as_array(data, dtype), requires_grad, device)
+    result.name = name
+    return result
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor; a tensor or array of the right dtype is not copied."""
-    if isinstance(data, Tensor) and (dtype is None or data.dtype == dtype):
-        return data
-    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == dtype):
-        return from_numpy(data)
-    return wrap(as_array(data, dtype))
+    if isinstance(data, (Tensor, np.ndarray)) and dtype in (None, data.dtype):
+        return data if isinstance(data, Tensor) else from_numpy(data)
+    return tensor(data, dtype, device=device)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -41,66 +71,61 @@ def from_numpy(array: np.ndarray) -> Tensor:
     **Raises** `TypeError` if it is not an array of numbers.
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiubc":
-        raise TypeError(f"from_numpy: an array of numbers is needed, not {getattr(array, 'dtype', type(array).__name__)}")
+        raise TypeError(
+            f"from_numpy: an array of numbers is needed, not {getattr(array, 'dtype', type(array).__name__)}"
+        )
     return wrap(memory.lend(array))
 
 
-def _new(array: np.ndarray, requires_grad: bool) -> Tensor:
-    return wrap(array).requires_grad_(requires_grad)
+def zeros(*shape: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Zeros in a shape, given as numbers or as one tuple."""
+    return made(np.zeros(sizes(shape if size is None else (size,)), chosen(dtype)), requires_grad, device)
 
 
-def _dtype(dtype: Any) -> Any:
-    return dtypes.get_default_dtype() if dtype is None else dtype
+def ones(*shape: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Ones in a shape, given as numbers or as one tuple."""
+    return made(np.ones(sizes(shape if size is None else (size,)), chosen(dtype)), requires_grad, device)
 
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    """Zeros in the shape `size`, given as numbers or as one tuple."""
-    return _new(np.zeros(_sizes(size, None), _dtype(dtype)), requires_grad)
-
-
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    """Ones in the shape `size`, given as numbers or as one tuple."""
-    return _new(np.ones(_sizes(size, None), _dtype(dtype)), requires_grad)
-
-
-def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    """A tensor to be filled, in the shape `size`; here it holds zeros."""
-    return zeros(*size, dtype=dtype, requires_grad=requires_grad)
+def empty(*shape: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A tensor to be filled, in a given shape; here it holds zeros."""
+    return zeros(*shape, size=size, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
 def full(size: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """`fill_value` everywhere, in the shape `size`."""
-    value = as_array(fill_value)
-    return _new(np.full(_sizes((size,), None), value, dtype or value.dtype), requires_grad)
+    return made(np.full(sizes((size,)), as_array(fill_value, dtype)), requires_grad, device)
 
 
-def zeros_like(x: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros in the shape and dtype of x."""
-    return zeros(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+def zeros_like(input: Tensor, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Zeros in the shape and dtype of `input`."""
+    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, device=device)
 
 
-def ones_like(x: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones in the shape and dtype of x."""
-    return ones(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Ones in the shape and dtype of `input`."""
+    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, device=device)
 
 
-def empty_like(x: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor to be filled, in the shape and dtype of x."""
-    return zeros_like(x, dtype, requires_grad)
+def empty_like(input: Tensor, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A tensor to be filled, in the shape and dtype of `input`."""
+    return zeros_like(input, dtype, requires_grad, device)
 
 
-def full_like(x: Tensor, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`fill_value` everywhere, in the shape and dtype of x."""
-    return full(x.shape, fill_value, dtype or x.dtype, requires_grad)
+def full_like(
+    input: Tensor, fill_value: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """`fill_value` everywhere, in the shape and dtype of `input`."""
+    return full(input.shape, fill_value, dtype or input.dtype, requires_grad, device)
 
 
 def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """The n × m matrix (square if m is not given) with ones on the diagonal."""
-    return _new(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)
+    return made(np.eye(n, m, dtype=chosen(dtype)), requires_grad, device)
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    start: Any = 0, end: Any = None, step: Any = 1, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """`start`, start + step, … up to, but not including, `end`; from 0 if only one number is given.
 
@@ -112,17 +137,17 @@ def arange(
     start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
     if not step or (end - start) / step < 0:
         raise ValueError(f"arange: steps of {step} do not lead from {start} to {end}")
-    if dtype is None:
-        dtype = dtypes.get_default_dtype() if any(isinstance(x, float) for x in (start, end, step)) else dtypes.int64
+    if dtype is None and all(isinstance(x, (int, np.integer)) for x in (start, end, step)):
+        dtype = dtypes.int64
     n = math.ceil((end - start) / step)
-    return _new((start + step * np.arange(n)).astype(dtype), requires_grad)
+    return made((start + step * np.arange(n)).astype(chosen(dtype)), requires_grad, device)
 
 
 def linspace(
     start: float, end: float, steps: int, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
-    return _new(np.linspace(start, end, steps, dtype=_dtype(dtype)), requires_grad)
+    return made(np.linspace(start, end, steps, dtype=chosen(dtype)), requires_grad, device)
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
@@ -134,6 +159,10 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """For each 1-D tensor, the tensor of its values over the whole grid."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
-    sizes = tuple(len(t) for t in tensors)
-    grids = [t.reshape((1,) * i + (-1,) + (1,) * (len(sizes) - i - 1)).expand(sizes) for i, t in enumerate(tensors)]
-    return tuple(grids) if indexing == "ij" else tuple(g.transpose(0, 1) for g in grids)
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"meshgrid: indexing is 'ij' or 'xy', not {indexing!r}")
+    if any(t.ndim != 1 for t in tensors):
+        raise ShapeError(f"meshgrid: 1-D tensors are needed, not {', '.join(str(t.shape) for t in tensors)}")
+    grid, n = tuple(len(t) for t in tensors), len(tensors)
+    grids = [t.reshape((1,) * i + (len(t),) + (1,) * (n - i - 1)).expand(grid) for i, t in enumerate(tensors)]
+    return tuple(grids) if indexing == "ij" or n < 2 else tuple(g.transpose(0, 1) for g in grids)

@@ -6,10 +6,13 @@ rule by which every operation's result gets its type:
     A result is floating point in the widest float type among its inputs. Arrays count before 0-d arrays,
     and plain Python or NumPy scalars never count, so that `x * 2.0` and `x * np.sqrt(3)` keep `x.dtype`.
     If no input is floating point, the result is in the default dtype.
+
+(float16 is for storing: mixed with integers or with numbers in float32 it follows NumPy's rule, not this one.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,12 +27,12 @@ int64 = long = np.dtype("int64")
 uint8 = np.dtype("uint8")
 bool = np.dtype("bool")
 
-_default = float32
+default = float32  # set by set_default_dtype
 
 
 def get_default_dtype() -> np.dtype[Any]:
     """The floating-point type of new tensors made from Python numbers (float32 unless it was set)."""
-    return _default
+    return default
 
 
 def set_default_dtype(dtype: Any) -> None:
@@ -37,17 +40,24 @@ def set_default_dtype(dtype: Any) -> None:
 
     **Raises** `TypeError` if `dtype` is not a floating-point type.
     """
-    global _default
+    global default
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
         raise TypeError(f"set_default_dtype: a floating-point type is needed (float32, float64), not {dtype}")
-    _default = dtype
+    default = dtype
 
 
-def settle(out: np.ndarray, values: Any) -> np.ndarray:
-    """`out`, computed by NumPy as float64 from `values`, in the type that the rule of this file gives it."""
-    if any(isinstance(v, np.dtype) for v in values):  # a conversion: the type was asked for
+def settle(out: np.ndarray, function: Callable[..., Any], values: Any) -> np.ndarray:
+    """`out`, which NumPy computed as `function(*values)`, in the type that the rule of this file gives it.
+
+    Asked only about results in another type than the default one. Results that are not floating point stay as they are,
+    and so do conversions, for which a type was asked.
+    """
+    if out.dtype.kind != "f" or any(isinstance(v, np.dtype) for v in values):
         return out
     arrays = [v for v in values if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
-    counting = [a.dtype for a in arrays if a.ndim] or [a.dtype for a in arrays] or [_default]
-    return out.astype(max(counting, key=lambda dtype: dtype.itemsize), copy=False)
+    counting = [a.dtype for a in arrays if a.ndim] or [a.dtype for a in arrays] or [default]
+    dtype = max(counting, key=lambda dtype: dtype.itemsize)
+    if out.dtype.itemsize < dtype.itemsize:  # of small integers NumPy computes in half precision: once more, in full
+        out = function(*[v.astype(dtype) if isinstance(v, np.ndarray) and v.dtype.kind in "iub" else v for v in values])
+    return out.astype(dtype, copy=False)

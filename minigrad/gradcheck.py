@@ -140,7 +140,7 @@ def _flagged(inputs: Sequence[Any]) -> list[Any]:
     floats = [x for x in inputs if isinstance(x, Tensor) and x.dtype.kind == "f"]
     if any(x.requires_grad for x in floats):
         return list(inputs)
-    return [x.detach().requires_grad_() if any(x is f for f in floats) else x for x in inputs]
+    return [Tensor(x.array, True, name=x.name) if any(x is f for f in floats) else x for x in inputs]
 
 
 def _parameters(function: Any) -> dict[str, Tensor]:

@@ -39,14 +39,16 @@ class Place(NamedTuple):
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    in_order: bool  # whether the entries lie in memory row by row
     writeable: bool
 
     @classmethod
     def of(cls, view: np.ndarray, base: np.ndarray) -> Place:
         """The place of `view` in `base`."""
         offset = view.__array_interface__["data"][0] - byte_bounds(base)[0]
-        size = base.itemsize
-        return cls(offset // size, view.shape, tuple(s // size for s in view.strides), view.flags.writeable)
+        size, flags = base.itemsize, view.flags
+        strides = tuple(s // size for s in view.strides)
+        return cls(offset // size, view.shape, strides, flags.c_contiguous, flags.writeable)
 
     def within(self, base: np.ndarray) -> np.ndarray:
         """The view of `base` at this place."""
@@ -55,6 +57,10 @@ class Place(NamedTuple):
         entries = as_strided(base[forwards], ((last - first) // base.itemsize,), (base.itemsize,))
         strides = tuple(s * base.itemsize for s in self.strides)
         return as_strided(entries[self.offset :], self.shape, strides, writeable=self.writeable)
+
+    def is_all_of(self, base: Place) -> bool:
+        """Whether the view shows all entries of the base in their order, as `base.reshape(…)` does."""
+        return self.in_order and base.in_order and math.prod(self.shape) == math.prod(base.shape)
 
     def entries(self, base: Place) -> np.ndarray:
         """For each entry of the view, which entry of the base it is, counting the base's entries row by row."""
@@ -99,6 +105,19 @@ def _viewed_rule(g: Any, shape: tuple[int, ...], entries: Any) -> Any:
 
 replace_view = op(_replaced, "replace_view", x=_rest_rule, value=lambda g, entries: np.reshape(g, (-1,))[entries])
 view_at = op(_viewed, "view_at", x=_viewed_rule)
+
+
+def _with_changed_view(x: Tensor, whole: Place, place: Place, value: Tensor) -> Tensor:
+    """x, with `value` instead of the view at a place."""
+    if place.is_all_of(whole):
+        return shape.reshape(value, whole.shape)
+    return replace_view(x, place.entries(whole), place, value)
+
+
+def _view_again(x: Tensor, whole: Place, place: Place) -> Tensor:
+    """The view of x at a place, with its history."""
+    return shape.reshape(x, place.shape) if place.is_all_of(whole) else view_at(x, place.entries(whole), place)
+
 
 # ---- the change itself ----------------------------------------------------------------------------------------------
 
@@ -198,18 +217,17 @@ def _move(x: Tensor, new: Tensor, name: str) -> None:
     whole = Place.of(base.array, base.array)
     places = [Place.of(v.array, base.array) for v in family]
     if base is not x:
-        place = Place.of(x.array, base.array)
-        new = replace_view(base, place.entries(whole), place, new)
+        new = _with_changed_view(base, whole, Place.of(x.array, base.array), new)
     if shown:
         overwrite(base, ..., new.array, name)
     _renew(base, base.array if shown else _in_the_layout_of(base.array, new.array), new.node)
     for v, place in zip(family, places, strict=True):
-        moved = view_at(base, place.entries(whole), place)
+        moved = _view_again(base, whole, place)
         _renew(v, moved.array, moved.node)
 
 
 def _renew(x: Tensor, array: np.ndarray, node: Any) -> None:
-    """Let the handle x stand for the value `array` that `node` computed; if it retains its gradient, for the new one."""
+    """Let the handle x stand for the value `array` that `node` computed, also where its gradient is retained."""
     retained = retains_grad(x)
     x.array, x.node, x._requires_grad = array, node, True
     if retained:

@@ -11,31 +11,32 @@ from typing import Any
 import numpy as np
 
 from . import autograd, dtypes, inplace
+from . import device as devices
+from .creation import made, sizes
 from .op import op
 from .ops import elementwise, fused, index, linalg, reduce, shape, window
-from .tensor import Tensor, as_array, as_dtype, wrap
+from .porting import TENSOR_TYPES, cross
+from .tensor import Tensor, as_array, as_dtype
 
 # ---- conversion -----------------------------------------------------------------------------------------------------
 
 to_dtype = op(lambda x, dtype: x.astype(dtype), "to", x=lambda g: g)  # the sweep casts the gradient back
 
 
-def to(self: Tensor, *targets: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+def to(
+    self: Tensor, *targets: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False
+) -> Tensor:
     """This tensor in another dtype (that of a tensor, if one is given); the device "cpu" is where it always is.
 
     **Raises** `ValueError` for any other device.
     """
-    for target in targets:
+    for target in (*targets, device):
         if isinstance(target, Tensor):
             dtype = target.dtype
-        elif target == "cpu" or getattr(target, "type", None) == "cpu":
-            continue
-        elif isinstance(target, str) and target.split(":")[0] in ("cuda", "mps", "xpu", "meta"):
-            raise ValueError(f"to: there is no device {target!r}; minigrad computes with NumPy, on the cpu")
-        elif target is not None:
+        elif isinstance(target, str) and target.partition(":")[0] in devices.KINDS:
+            devices.device(target)
+        elif target is not None and not isinstance(target, devices.device):
             dtype = target
-    if device is not None:
-        return to(self, device, dtype=dtype, copy=copy)
     dtype = as_dtype(dtype)
     if dtype is None or dtype == self.dtype:
         return self.clone() if copy else self
@@ -48,6 +49,15 @@ def _in(dtype: Any) -> Callable[[Tensor], Tensor]:
 
     method.__doc__ = f"This tensor in dtype {dtype}."
     return method
+
+
+def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """This tensor in another dtype (or of another type, as `LongTensor`); without one, the name of the type it has."""
+    if dtype is None:
+        return next((f"minigrad.{kind.name}" for kind in TENSOR_TYPES if kind.dtype == self.dtype), f"{self.dtype}")
+    if isinstance(dtype, str):  # "torch.LongTensor"
+        dtype = next((kind for kind in TENSOR_TYPES if kind.name == dtype.rpartition(".")[2]), dtype)
+    return to(self, getattr(dtype, "dtype", dtype))
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -109,6 +119,26 @@ def view(self: Tensor, *sizes: Any) -> Tensor:
     return result
 
 
+def ravel(self: Tensor) -> Tensor:
+    """The entries in order, as one dimension."""
+    return reshape(self, -1)
+
+
+def cpu(self: Tensor) -> Tensor:
+    """This tensor, which is where it always is."""
+    return self
+
+
+def cuda(self: Tensor, device: Any = "cuda") -> Tensor:
+    """Refuse, as `to("cuda")` does."""
+    return to(self, device=devices.device(device))
+
+
+def is_floating_point(self: Tensor) -> bool:
+    """Whether the values are of a floating-point dtype."""
+    return self.dtype.kind == "f"
+
+
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
     """This tensor spread to the shape of `other`."""
     return shape.expand(self, other.shape)
@@ -119,67 +149,96 @@ def view_as(self: Tensor, other: Tensor) -> Tensor:
     return view(self, other.shape)
 
 
-def _new(fill: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
-    def method(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-        return wrap(fill(_together(size), dtype or self.dtype)).requires_grad_(requires_grad)
+def _new(fill: Callable[..., np.ndarray], what: str) -> Callable[..., Tensor]:
+    def method(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+        return made(fill(sizes(size), dtype or self.dtype), requires_grad, device)
 
+    method.__doc__ = f"A new tensor of {what} in the given size, in this one's dtype."
     return method
 
 
-def new_tensor(self: Tensor, data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(self: Tensor, data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """A new tensor of `data` in this one's dtype."""
-    return wrap(as_array(data, dtype or self.dtype)).requires_grad_(requires_grad)
+    return made(as_array(data, dtype or self.dtype), requires_grad, device)
 
 
-def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None) -> Tensor:
+def new_full(
+    self: Tensor, size: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """A new tensor of the given size filled with one number, in this one's dtype."""
-    return wrap(np.full(size, fill_value, dtype or self.dtype))
+    return made(np.full(sizes((size,)), fill_value, dtype or self.dtype), requires_grad, device)
 
 
 # ---- arithmetic with PyTorch's extra words --------------------------------------------------------------------------
 
 
-def add(a: Any, b: Any, *, alpha: float = 1) -> Any:
-    """a + alpha · b."""
-    return elementwise.add(a, b if alpha == 1 else elementwise.mul(b, alpha))
+def add(input: Any, other: Any, *, alpha: float = 1, out: Tensor | None = None) -> Any:
+    """input + alpha · other."""
+    return _put(elementwise.add(input, other if alpha == 1 else elementwise.mul(other, alpha)), out, "add")
 
 
-def sub(a: Any, b: Any, *, alpha: float = 1) -> Any:
-    """a − alpha · b."""
-    return elementwise.sub(a, b if alpha == 1 else elementwise.mul(b, alpha))
+def sub(input: Any, other: Any, *, alpha: float = 1, out: Tensor | None = None) -> Any:
+    """input − alpha · other."""
+    return _put(elementwise.sub(input, other if alpha == 1 else elementwise.mul(other, alpha)), out, "sub")
 
 
-def div(a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
-    """a / b; with `rounding_mode`, its "floor" or its whole part ("trunc"), whose gradient is 0."""
-    if rounding_mode is None:
-        return elementwise.div(a, b)
-    if rounding_mode == "floor":
-        return elementwise.floor_divide(a, b)
-    if rounding_mode != "trunc":
+def mul(input: Any, other: Any, *, out: Tensor | None = None) -> Any:
+    """input · other."""
+    return _put(elementwise.mul(input, other), out, "mul")
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Any:
+    """input / other; with `rounding_mode`, its "floor" or its whole part ("trunc"), whose gradient is 0."""
+    if rounding_mode not in (None, "floor", "trunc"):
         raise ValueError(f"div: rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}")
-    return elementwise.trunc(elementwise.div(a, b))
+    result = (elementwise.floor_divide if rounding_mode == "floor" else elementwise.div)(input, other)
+    if rounding_mode == "trunc":
+        whole = [x.dtype for x in (elementwise.floor_divide(input, other),) if x.dtype.kind in "iu"]
+        result = elementwise.trunc(result) if not whole else to(elementwise.trunc(result), whole[0])
+    return _put(result, out, "div")
 
 
-def where(condition: Any, a: Any = None, b: Any = None) -> Any:
-    """a where the condition holds, else b; whatever stands in the branch not taken gets gradient 0, even if NaN.
+def matmul(input: Any, other: Any, *, out: Tensor | None = None) -> Any:
+    """The matrix product input @ other; of more dimensions, of the matrices in the last two."""
+    return _put(linalg.matmul(input, other), out, "matmul")
+
+
+def _put(result: Any, out: Tensor | None, name: str) -> Any:
+    """The result of a function, or `out`, if given, with the result written into it; this cannot be recorded."""
+    if out is None:
+        return result
+    if result.requires_grad or out.requires_grad:
+        raise RuntimeError(
+            f"{name}: out= cannot be recorded, but a gradient is asked for; write y = minigrad.{name}(a, b), or use no_grad"
+        )
+    return inplace.assign(out, result, f"{name} with out=")
+
+
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+    """`input` where the condition holds, else `other`; whatever stands in the branch not taken gets gradient 0, even if NaN.
 
     With the condition alone: where it holds, one tensor of indices for each dimension.
     """
-    if a is None and b is None:
+    if input is None and other is None:
         return index.nonzero(condition, as_tuple=True)
-    if a is None or b is None:
+    if input is None or other is None:
         raise TypeError("where: give a value for both cases, as in where(x > 0, x, 0.0), or for neither")
-    return elementwise.where(condition, a, b)
+    return elementwise.where(condition, input, other)
 
 
-def equal(a: Tensor, b: Tensor) -> bool:
+def where_method(self: Tensor, condition: Any, other: Any) -> Tensor:
+    """This tensor where the condition holds, else `other`."""
+    return elementwise.where(condition, self, other)
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and the same entries."""
-    return a.shape == b.shape and bool((a.array == b.array).all())
+    return input.shape == other.shape and bool((input.array == other.array).all())
 
 
-def allclose(a: Tensor, b: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether |a − b| ≤ atol + rtol · |b| everywhere."""
-    return bool(np.allclose(index.plain_values(a), index.plain_values(b), rtol, atol, equal_nan))
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether |input − other| ≤ atol + rtol · |other| everywhere."""
+    return bool(np.allclose(index.plain_values(input), index.plain_values(other), rtol, atol, equal_nan))
 
 
 # ---- the tables -----------------------------------------------------------------------------------------------------
@@ -257,13 +316,13 @@ METHODS: dict[str, Callable[..., Any]] = {
     "view": view,
     "expand_as": expand_as,
     "view_as": view_as,
-    "ravel": lambda self: reshape(self, -1),
-    "where": lambda self, condition, other: elementwise.where(condition, self, other),
+    "ravel": ravel,
+    "where": where_method,
     "equal": equal,
     "allclose": allclose,
     "to": to,
     "astype": to,
-    "type": to,
+    "type": type,
     "type_as": type_as,
     "float": _in(dtypes.float32),
     "double": _in(dtypes.float64),
@@ -271,12 +330,15 @@ METHODS: dict[str, Callable[..., Any]] = {
     "long": _in(dtypes.int64),
     "int": _in(dtypes.int32),
     "bool": _in(dtypes.bool),
-    "cpu": lambda self: self,
+    "cpu": cpu,
+    "cuda": cuda,
+    "is_floating_point": is_floating_point,
+    "cross": cross,
     "contiguous": contiguous,
     "copy": shape.clone,
-    "new_zeros": _new(np.zeros),
-    "new_ones": _new(np.ones),
-    "new_empty": _new(np.zeros),
+    "new_zeros": _new(np.zeros, "zeros"),
+    "new_ones": _new(np.ones, "ones"),
+    "new_empty": _new(np.zeros, "zeros, to be filled,"),
     "new_tensor": new_tensor,
     "new_full": new_full,
     "backward": autograd.backward,
@@ -284,14 +346,17 @@ METHODS: dict[str, Callable[..., Any]] = {
     "retain_grad": autograd.retain_grad,
 }
 
-PROPERTIES: dict[str, Callable[[Tensor], Tensor]] = {
+PROPERTIES: dict[str, Callable[[Tensor], Any]] = {
     "T": lambda self: shape.permute(self, tuple(range(self.ndim))[::-1]),
     "mT": lambda self: shape.transpose(self, -2, -1),
+    "device": lambda self: devices.cpu,
+    "is_cuda": lambda self: False,
 }
 
 IN_PLACE = (
-    "mul div pow remainder abs neg sqrt reciprocal rsqrt lerp exp log sin cos tan tanh sigmoid relu clamp masked_fill "
-    "floor ceil round scatter scatter_add index_add squeeze unsqueeze transpose t tril triu cumsum"
+    "mul div pow remainder floor_divide abs sign neg square sqrt reciprocal rsqrt lerp exp exp2 expm1 log log1p log2 "
+    "log10 sin cos tan asin acos atan sinh cosh tanh sigmoid erf relu clamp clip masked_fill floor ceil trunc round "
+    "scatter scatter_add index_add squeeze unsqueeze transpose t tril triu cumsum"
 )
 CHANGING = "add_ sub_ addcmul_ addcdiv_ copy_ fill_ zero_ index_fill_ normal_ uniform_ bernoulli_ detach_"
 
@@ -313,6 +378,8 @@ def _reshaping(function: Callable[..., Any], name: str) -> Callable[..., Tensor]
         self.array, self.node = result.array, result.node
         return self
 
+    method.__name__ = name
+    method.__doc__ = f"Change the shape of this tensor as `{name[:-1]}` does, and return it."
     return method
 
 

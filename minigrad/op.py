@@ -64,9 +64,11 @@ class Op:
         self.function, self.name, self.rules, self.fused = function, name, rules, fused
         self.elementwise = kind == "elementwise" or (isinstance(function, np.ufunc) and function.signature is None)
         self.views, self.selects = kind == "view", kind == "select"
-        self.ours = all(rule.__module__.partition(".")[0] == __package__ for rule in rules.values())
+        home = next((rule.__module__ for rule in rules.values()), function.__module__)
+        self.ours = (home or "").partition(".")[0] in (__package__, "numpy")
         self.plans: dict[tuple[int, int], Plan] = {}
         self.variadic: str | None = None
+        self.by_name: list[str] = []  # the last arguments, if they can only be given by name
         if isinstance(function, np.ufunc):
             self.parameters = list(rules) or ["a", "b"][: function.nin]
             self.defaults: list[Any] = [inspect.Parameter.empty] * function.nin
@@ -75,6 +77,7 @@ class Op:
             if found[0].kind is found[0].VAR_POSITIONAL:
                 self.variadic = found.pop(0).name
             self.parameters = [p.name for p in found]
+            self.by_name = [p.name for p in found if p.kind is p.KEYWORD_ONLY]
             self.defaults = [p.default for p in found]
         unknown = set(rules) - {*self.parameters, self.variadic}
         if unknown:
@@ -198,21 +201,22 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function that users call: compute, and record if a gradient may be asked for."""
     name, count, plans, views, pair = record.name, len(record.parameters), record.plans, record.views, record.fused
     ndarray = np.ndarray
-    float64, settle, differentiable = dtypes.float64, dtypes.settle, bool(record.rules)
+    differentiable = bool(record.rules)
     if record.variadic:
-        inner, count = function, -1
+        count = -1  # no number of arguments is the usual one
+    if record.by_name:
+        inner = function
 
         def function(*values: Any) -> Any:
-            first = len(values) - len(record.parameters)
-            return inner(*values[:first], **dict(zip(record.parameters, values[first:], strict=True)))
+            first = len(values) - len(record.by_name)
+            return inner(*values[:first], **dict(zip(record.by_name, values[first:], strict=True)))
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != count:
             args = record.bind(args, kwargs)
         values: list[Any] = []
-        sources: list[Any] = []
-        needing = 0
-        bit = 1
+        sources: list[Any] = []  # where the arguments that require grad came from
+        needing, bit = 0, 1  # bit i of `needing`: argument i requires grad
         on_tensors = foreign = False
         for x in args:
             if isinstance(x, Tensor):
@@ -239,11 +243,13 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             return out
         if type(out) is not np.ndarray:
             out = np.asarray(out)
-        if out.dtype is float64:
-            out = settle(out, values)
+        floating = True
+        if out.dtype is not dtypes.default:
+            out = dtypes.settle(out, function, values)
+            floating = out.dtype.kind in "fc"
 
         mode = thread.mode
-        if not (needing and differentiable and mode.recording):
+        if not (needing and differentiable and floating and mode.recording):
             result = wrap(out)
         else:
             plan = plans.get((needing, bit))
@@ -260,7 +266,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             elif pair is not None:
                 values += kept
             result = wrap(out, Node(plan, values, sources, out, mode.scope))
-        if views and out.base is not None and memory.owner(out) is memory.owner(args[0].array):
+        if views and memory.owner(out) is memory.owner(getattr(args[0], "array", None)):
             adopt(args[0], result)
         if mode.observer is not None:
             mode.observer(name, args, result)
@@ -273,8 +279,9 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         call.__signature__ = inspect.signature(record.function)  # type: ignore[attr-defined]  # for help()
         call.__module__ = record.function.__module__
     else:
-        numpy_functions[record.function] = call
-    registry[name] = record
+        numpy_functions.setdefault(record.function, call)
+    if record.ours:
+        registry.setdefault(name, record)
     return call
 
 

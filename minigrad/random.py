@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .creation import chosen, made, sizes
 from .tensor import Tensor, wrap
 
 
@@ -35,7 +36,7 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """Where the generator stands, as plain numbers that `minigrad.save` can write."""
-        return self.numpy.bit_generator.state
+        return dict(self.numpy.bit_generator.state)
 
     def set_state(self, state: dict[str, Any]) -> Generator:
         """Go back to a state that `get_state` returned."""
@@ -65,39 +66,28 @@ def _source(generator: Generator | None) -> np.random.Generator:
     return (default_generator if generator is None else generator).numpy
 
 
-def _sizes(size: tuple[Any, ...], named: Any) -> tuple[int, ...]:
-    if named is not None:
-        size = (named,)
-    if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
-        size = tuple(size[0])
-    return tuple(int(n) for n in size)
-
-
-def _made(array: np.ndarray, dtype: Any, requires_grad: bool) -> Tensor:
-    array = np.asarray(array).astype(dtypes.get_default_dtype() if dtype is None else dtype, copy=False)
-    return wrap(array).requires_grad_(requires_grad)
-
-
 def randn(*shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
           requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Independent draws from the normal distribution with mean 0 and variance 1."""
-    return _made(_source(generator).standard_normal(_sizes(shape, size)), dtype, requires_grad)
+    drawn = _source(generator).standard_normal(sizes(shape if size is None else (size,)))
+    return made(np.asarray(drawn, chosen(dtype)), requires_grad, device)
 
 
 def rand(*shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
          requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Independent draws from the uniform distribution on [0, 1)."""
-    return _made(_source(generator).random(_sizes(shape, size)), dtype, requires_grad)
+    drawn = _source(generator).random(sizes(shape if size is None else (size,)))
+    return made(np.asarray(drawn, chosen(dtype)), requires_grad, device)
 
 
-def randn_like(x: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`randn` in the shape and dtype of x."""
-    return randn(*x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+def randn_like(input: Tensor, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """`randn` in the shape and dtype of `input`."""
+    return randn(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, device=device)
 
 
-def rand_like(x: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`rand` in the shape and dtype of x."""
-    return rand(*x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+def rand_like(input: Tensor, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """`rand` in the shape and dtype of `input`."""
+    return rand(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, device=device)
 
 
 def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
@@ -111,26 +101,26 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         low, high, size = 0, low, high
     if high <= low:
         raise ValueError(f"randint: no integer lies from {low} up to, but not including, {high}")
-    drawn = _source(generator).integers(low, high, _sizes((size,), None))
-    return _made(drawn, dtypes.int64 if dtype is None else dtype, False)
+    drawn = _source(generator).integers(low, high, sizes((size,)))
+    return made(np.asarray(drawn, chosen(dtype or dtypes.int64)), device=device)
 
 
 def randperm(n: int, *, generator: Generator | None = None, device: Any = None) -> Tensor:
     """The integers 0 … n−1 in random order."""
-    return wrap(_source(generator).permutation(n))
+    return made(_source(generator).permutation(n), device=device)
 
 
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
     """Draws from normal distributions with the given means and standard deviations (tensors or numbers)."""
     if size is None:
         size = np.broadcast_shapes(np.shape(mean), np.shape(std))
-    return randn(*_sizes((size,), None), generator=generator) * std + mean
+    return randn(size=size, generator=generator) * std + mean
 
 
 def bernoulli(p: Any, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p, else 0, for each entry of p."""
     values = p.detach().array if isinstance(p, Tensor) else np.asarray(p, dtypes.get_default_dtype())
-    if values.size and not (0 <= values.min() and values.max() <= 1):
+    if values.size and (values.min() < 0 or values.max() > 1):
         raise ValueError(f"bernoulli: probabilities lie in [0, 1], not in [{values.min()}, {values.max()}]")
     return wrap((_source(generator).random(values.shape) < values).astype(values.dtype))
 
@@ -146,10 +136,12 @@ def multinomial(weights: Tensor, num_samples: int, replacement: bool = False, *,
     if not (np.isfinite(rows).all() and (rows >= 0).all() and (rows.sum(1) > 0).all()):
         raise ValueError("multinomial: weights are finite and not negative, and each row has one above 0")
     if not replacement and (rows > 0).sum(1).min() < num_samples:
-        raise ValueError(f"multinomial: {num_samples} draws without replacement from {(rows > 0).sum(1).min()} weights above 0")
+        raise ValueError(
+            f"multinomial: {num_samples} draws without replacement from {(rows > 0).sum(1).min()} weights above 0"
+        )
     source = _source(generator)
     drawn = [source.choice(len(row), num_samples, replacement, row / row.sum()) for row in rows]
-    return wrap(np.array(drawn).reshape(weights.shape[:-1] + (num_samples,)))
+    return wrap(np.array(drawn).reshape(*weights.shape[:-1], num_samples))
 
 
 def shuffle_order(n: int, generator: Generator | None = None) -> Sequence[int]:

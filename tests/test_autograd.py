@@ -162,6 +162,19 @@ def test_the_weights_may_be_an_array_or_list_and_of_any_dtype():
     assert x.grad.dtype == np.float32
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_the_weights_may_be_a_parameter(create_graph):
+    class Parameter(Tensor):
+        pass
+
+    x, v = leaf(1.0, 2.0), Parameter([3.0, 5.0], requires_grad=True)
+    (dx,) = grad(x * x, x, v, create_graph=create_graph)
+    assert dx.tolist() == [6, 20]
+    if create_graph:
+        dx.sum().backward()
+        assert v.grad.tolist() == [2, 4]
+
+
 def test_gradients_have_the_dtype_of_their_tensor():
     x, y = leaf(1.0, 2.0), leaf(3.0, 5.0, dtype=np.float64)
     (x * y).sum().backward()
@@ -169,7 +182,11 @@ def test_gradients_have_the_dtype_of_their_tensor():
 
 
 def test_broadcasting_is_undone_by_summing():
-    row, column, number = leaf(0.0, 1.0, 2.0), tensor([[1.0], [2.0]], requires_grad=True), tensor(1.0, requires_grad=True)
+    row, column, number = (
+        leaf(0.0, 1.0, 2.0),
+        tensor([[1.0], [2.0]], requires_grad=True),
+        tensor(1.0, requires_grad=True),
+    )
     (row + column + number).sum().backward()
     assert row.grad.tolist() == [2, 2, 2]
     assert column.grad.tolist() == [[3], [3]]
@@ -192,6 +209,26 @@ def test_leaves_add_up_what_arrives():
     for _ in range(3):
         (x * x).backward()
     assert x.grad.tolist() == [18]
+
+
+def test_backward_works_where_nothing_is_recorded():
+    x = leaf(3.0)
+    y = x * x
+    with no_grad():
+        y.backward()
+    assert x.grad.tolist() == [6]
+    assert not x.grad.requires_grad
+
+
+def test_a_failed_pass_leaves_no_gradients_behind():
+    def fails(g):
+        raise KeyError
+
+    broken = op(lambda x: x * 1, "broken", x=fails)
+    x, w = leaf(3.0), leaf(5.0)
+    with pytest.raises(KeyError):
+        (broken(x) + w * w).backward()
+    assert (x.grad, w.grad) == (None, None)
 
 
 def test_a_second_backward_says_where_the_graph_was_freed():
@@ -624,21 +661,18 @@ def test_modes_are_restored_when_an_exception_passes():
     assert is_grad_enabled()
 
 
-def test_modes_are_restored_when_a_rule_fails():
+@pytest.mark.parametrize("options", [{}, {"create_graph": True}])
+def test_modes_are_restored_when_a_rule_fails(options):
     def fails(g):
         raise KeyError("rule")
 
     broken = op(lambda x: x * 2, "broken", x=fails)
-    for options in ({}, {"create_graph": True}):
-        with pytest.raises(KeyError):
-            broken(leaf(1.0)).backward(**options)
-        assert is_grad_enabled()
-        with no_grad():
+    for outside in (True, False):
+        y = broken(leaf(1.0))
+        with set_grad_enabled(outside):
             with pytest.raises(KeyError):
-                with enable_grad():
-                    y = broken(leaf(1.0))
                 y.backward(**options)
-            assert not is_grad_enabled()
+            assert is_grad_enabled() is outside
 
 
 @pytest.mark.parametrize(
@@ -790,6 +824,20 @@ def test_hooks_of_a_recorded_pass_are_recorded():
     (dx,) = grad(y, x, create_graph=True)
     (d2x,) = grad(dx, x)
     assert (dx.item(), d2x.item()) == (18, 12)
+
+
+def test_a_hook_may_differentiate_something_else():
+    x = leaf(3.0)
+    y = x * x
+    found = []
+
+    def hook(g):
+        with enable_grad():
+            found.extend(grad(x**3, x))
+
+    y.register_hook(hook)
+    y.backward()
+    assert (found[0].tolist(), x.grad.tolist()) == ([27], [6])
 
 
 def test_hooks_need_a_gradient_to_watch():

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import Tensor, gradcheck, gradgradcheck, grad, no_grad, op, tensor
+from minigrad import Tensor, grad, gradcheck, gradgradcheck, no_grad, op, tensor
 from minigrad.op import fused, registry
-from minigrad.tensor import numpy_functions
 
 X = tensor([[0.3, -1.2, 0.7], [1.9, 0.2, -0.4]])
 
-cube = op(lambda x: x**3, "my_cube", x=lambda g, x: 3 * x**2 * g)
+
+@pytest.fixture
+def cube():
+    return op(lambda x: x**3, "cube", x=lambda g, x: 3 * x**2 * g)
 
 
 def leaf(*values):
@@ -22,7 +24,7 @@ def leaf(*values):
 # ---- what a rule may say --------------------------------------------------------------------------------------------
 
 
-def test_an_operation_in_three_lines():
+def test_an_operation_in_three_lines(cube):
     x = leaf(2.0, 3.0)
     y = cube(x)
     assert y.tolist() == [8, 27]
@@ -32,7 +34,7 @@ def test_an_operation_in_three_lines():
     assert gradgradcheck(cube, X)
 
 
-def test_derivatives_of_a_rule_to_any_order():
+def test_derivatives_of_a_rule_to_any_order(cube):
     y = x = tensor(2.0, requires_grad=True)
     y = cube(x)
     for expected in (12, 12, 6, 0):
@@ -111,15 +113,15 @@ def test_arguments_that_are_given_only_by_name():
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda x: cube(), "my_cube.*needs argument 'x'"),
-        (lambda x: cube(x, x), "my_cube.*1.*2 were given"),
-        (lambda x: cube(y=x), "my_cube.*no argument 'y'.*x"),
-        (lambda x: cube(x, x=x), "my_cube.*'x' twice|my_cube.*takes"),
+        (lambda cube, x: cube(), "cube.*needs argument 'x'"),
+        (lambda cube, x: cube(x, x), "cube.*1.*2 were given"),
+        (lambda cube, x: cube(y=x), "cube.*no argument 'y'.*x"),
+        (lambda cube, x: cube(x, x=x), "cube.*'x' twice|cube.*takes"),
     ],
 )
-def test_calls_that_do_not_fit(call, told):
+def test_calls_that_do_not_fit(cube, call, told):
     with pytest.raises(TypeError, match=told):
-        call(leaf(1.0))
+        call(cube, leaf(1.0))
 
 
 def test_an_operation_without_rules_has_no_gradient():
@@ -128,7 +130,7 @@ def test_an_operation_without_rules_has_no_gradient():
     assert (y.item(), y.requires_grad) == (1, False)
 
 
-def test_on_arrays_an_operation_answers_with_an_array():
+def test_on_arrays_an_operation_answers_with_an_array(cube):
     assert type(cube(np.array([2.0]))) is np.ndarray
 
 
@@ -156,7 +158,7 @@ def test_an_operation_documents_itself():
 
     halved = op(half, x=lambda g, by: g / by)
     assert (halved.__name__, halved.__doc__) == ("half", "Half of x.")
-    assert registry["half"] is halved.op
+    assert "half" not in registry  # which lists the operations of this package
     assert repr(halved.op) == "<op half(x, by)>"
     assert repr(halved(leaf(1.0)).grad_fn) == "<half -> float32 (1,)>"
 
@@ -203,11 +205,7 @@ def test_a_rule_that_returns_no_array(answer):
 
 def test_an_operation_on_a_ufunc_leaves_the_ufunc_alone():
     """What np.exp means for tensors is decided once, by this package."""
-    before = numpy_functions[np.exp]
     mine = op(np.exp, "my_exp", x=lambda g: g * 0)
-    after = numpy_functions[np.exp]
-    numpy_functions[np.exp] = before
-    assert after is before
     x = leaf(0.0)
     (mine(x) + np.exp(x)).backward()
     assert x.grad.item() == 1
@@ -215,12 +213,9 @@ def test_an_operation_on_a_ufunc_leaves_the_ufunc_alone():
 
 def test_an_operation_does_not_replace_one_of_the_same_name():
     before = registry["exp"]
-    try:
-        op(lambda x: x, "exp", x=lambda g: g)
-        assert minigrad.exp.op is before
-        assert minigrad.exp(leaf(0.0)).item() == 1
-    finally:
-        registry["exp"] = before
+    op(lambda x: x, "exp", x=lambda g: g)
+    assert registry["exp"] is before
+    assert minigrad.exp(leaf(0.0)).item() == 1
 
 
 def test_errors_inside_the_function_name_the_operation():
@@ -255,17 +250,22 @@ def _kernel_gradient(g, kept, needs, x, w):
     return dx, (g * y if needs["w"] else None)
 
 
-calls: list[dict[str, bool]] = []
+calls = []
 
 
-@fused(wrt=("x", "w"), forward=_kernel, backward=_kernel_gradient)
-def weighted_tanh(x, w=None):
-    """tanh(x) · w."""
-    y = np.tanh(x)
-    return y if w is None else y * w
+@pytest.fixture
+def weighted_tanh():
+    @fused(wrt=("x", "w"), forward=_kernel, backward=_kernel_gradient)
+    def weighted_tanh(x, w=None):
+        """tanh(x) · w."""
+        y = np.tanh(x)
+        return y if w is None else y * w
+
+    calls.clear()
+    return weighted_tanh
 
 
-def test_kernels_give_values_and_first_derivatives():
+def test_kernels_give_values_and_first_derivatives(weighted_tanh):
     assert gradcheck(weighted_tanh, X, X[0])
     assert gradcheck(weighted_tanh, X)
     assert gradcheck(weighted_tanh, X, X.flip(1))
@@ -275,9 +275,9 @@ def test_kernels_give_values_and_first_derivatives():
     assert calls == [{"x": True, "w": False}, {"x": False, "w": True}]
 
 
-def test_higher_derivatives_come_from_the_definition():
-    calls.clear()
+def test_higher_derivatives_come_from_the_definition(weighted_tanh):
     assert gradgradcheck(weighted_tanh, X, X[0])
+    assert calls == []
     y = x = tensor(0.5, requires_grad=True, dtype=np.float64)
     y = weighted_tanh(x)
     t = math.tanh(0.5)

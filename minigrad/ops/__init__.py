@@ -1,0 +1,1 @@
+"""The derivative tables: a family of operations a file."""

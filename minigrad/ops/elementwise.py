@@ -27,6 +27,21 @@ div = op(np.divide, "div",   a=lambda g, b: g / b,
 neg = op(np.negative, "neg", x=lambda g: -g)
 
 
+def _reciprocal(x: Any) -> Any:
+    """1 / x."""
+    return 1 / x
+
+
+def _rsqrt(x: Any) -> Any:
+    """1 / √x."""
+    return 1 / np.sqrt(x)
+
+
+def _lerp(a: Any, b: Any, weight: Any) -> Any:
+    """The point between a and b: a + weight · (b − a)."""
+    return a + weight * (b - a)
+
+
 def _pow(a: Any, b: Any) -> Any:
     """a to the power b; unlike np.power, `**` squares by multiplying."""
     return a**b
@@ -55,9 +70,9 @@ abs = op(np.absolute, "abs", x=lambda g, x: g * np.sign(x))  # 0 at 0
 sign = op(np.sign, "sign", x=lambda g: 0 * g)
 square = op(np.square, "square", x=lambda g, x: 2 * g * x)
 sqrt = op(np.sqrt, "sqrt", x=lambda g, out: g / (2 * out))
-reciprocal = op(lambda x: 1 / x, "reciprocal", "elementwise", x=lambda g, out: -g * out * out)
-rsqrt = op(lambda x: 1 / np.sqrt(x), "rsqrt", "elementwise", x=lambda g, out: -0.5 * g * out * out * out)
-lerp = op(lambda a, b, weight: a + weight * (b - a), "lerp", "elementwise",
+reciprocal = op(_reciprocal, "reciprocal", "elementwise", x=lambda g, out: -g * out * out)
+rsqrt = op(_rsqrt, "rsqrt", "elementwise", x=lambda g, out: -0.5 * g * out * out * out)
+lerp = op(_lerp, "lerp", "elementwise",
           a=lambda g, weight: g * (1 - weight),
           b=lambda g, weight: g * weight,
           weight=lambda g, a, b: g * (b - a))  # fmt: skip
@@ -111,6 +126,16 @@ def _normal_pdf(x: Any) -> Any:
     return np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
 
 
+def _relu(x: Any) -> Any:
+    """The greater of x and 0."""
+    return np.maximum(x, 0)
+
+
+def _silu(x: Any) -> Any:
+    """x / (1 + exp(−x)), also called swish."""
+    return x * _sigmoid(x)
+
+
 def _softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """log(1 + exp(βx)) / β, and simply x where βx > `threshold`."""
     return np.where(beta * x > threshold, x, np.logaddexp(0, beta * x) / beta)
@@ -122,9 +147,9 @@ def _softplus_rule(g: Any, x: Any, beta: float, threshold: float) -> Any:
 
 sigmoid = op(_sigmoid, "sigmoid", "elementwise", x=lambda g, out: g * out * (1 - out))
 erf = op(_erf, "erf", "elementwise", x=lambda g, x: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x))
-relu = op(lambda x: np.maximum(x, 0), "relu", "elementwise", x=lambda g, out: g * (out > 0))  # 0 at 0
+relu = op(_relu, "relu", "elementwise", x=lambda g, out: g * (out > 0))  # 0 at 0
 softplus = op(_softplus, "softplus", "elementwise", x=_softplus_rule)
-silu = op(lambda x: x * _sigmoid(x), "silu", "elementwise",
+silu = op(_silu, "silu", "elementwise",
           x=lambda g, x: g * sigmoid(x) * (1 + x * (1 - sigmoid(x))))  # fmt: skip
 
 
@@ -174,6 +199,11 @@ def _tied(g: Any, a: Any, b: Any) -> Any:
     return g * np.where(a == b, 0.5, a > b)
 
 
+def _hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """x, but at least `min_val` and at most `max_val`; on the bounds themselves the gradient is 0."""
+    return np.clip(x, min_val, max_val)
+
+
 def _clamp(x: Any, min: Any = None, max: Any = None) -> Any:
     """x, but at least `min` and at most `max`; on the bounds themselves the gradient passes."""
     if min is None and max is None:
@@ -206,7 +236,7 @@ clamp = op(_clamp, "clamp", "elementwise",
            x=lambda g, x, min, max: g * _inside(x, min, max),
            min=lambda g, x, min: g * (x < min),
            max=lambda g, x, max: g * (x > max))  # fmt: skip
-hardtanh = op(lambda x, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val), "hardtanh", "elementwise",
+hardtanh = op(_hardtanh, "hardtanh", "elementwise",
               x=lambda g, x, min_val, max_val: g * ((x > min_val) & (x < max_val)))  # 0 on the bounds  # fmt: skip
 where = op(_where, "where", "select", a=lambda g, condition: np.where(condition, g, 0),
                                       b=lambda g, condition: np.where(condition, 0, g))  # fmt: skip
@@ -215,10 +245,16 @@ masked_fill = op(_masked_fill, "masked_fill", "select", x=lambda g, mask: np.whe
 
 # ---- steps: constant between the jumps, so the gradient is 0 --------------------------------------------------------
 
+
+def _round(x: Any, decimals: int = 0) -> Any:
+    """The nearest number with so many decimals; halves go to the even one."""
+    return np.round(x, decimals)
+
+
 floor = op(np.floor, "floor", x=lambda g: 0 * g)
 ceil = op(np.ceil, "ceil", x=lambda g: 0 * g)
 trunc = op(np.trunc, "trunc", x=lambda g: 0 * g)
-round = op(lambda x, decimals=0: np.round(x, decimals), "round", "elementwise", x=lambda g: 0 * g)
+round = op(_round, "round", "elementwise", x=lambda g: 0 * g)
 
 # ---- questions: the answer has no gradient --------------------------------------------------------------------------
 

@@ -9,14 +9,13 @@ A row in which everything is masked (−inf) has no distribution: its softmax is
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from ..errors import DimError, ShapeError
 from ..op import fused
-from .reduce import row_top
+from .reduce import _row_top, row_top
 
 Needs = dict[str, bool]
 
@@ -24,7 +23,7 @@ Needs = dict[str, bool]
 
 
 def _softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
-    y = np.asarray(x - row_top(x, dim))
+    y = np.asarray(x - _row_top(x, dim))
     np.exp(y, out=y)
     total = y.sum(axis=dim, keepdims=True)
     y /= np.where(total == 0, 1, total)
@@ -44,7 +43,7 @@ def softmax(x: Any, dim: int = -1) -> Any:
 
     PyTorch answers NaN for a row of −inf; here such a row is zeros, with zero gradients.
 
-    >>> softmax(np.array([0.0, math.log(3.0), -np.inf]), -1).round(3).tolist()
+    >>> softmax(np.array([0.0, np.log(3.0), -np.inf]), -1).round(3).tolist()
     [0.25, 0.75, 0.0]
     """
     e = np.exp(x - row_top(x, dim))
@@ -53,7 +52,7 @@ def softmax(x: Any, dim: int = -1) -> Any:
 
 
 def _log_softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
-    y = np.asarray(x - row_top(x, dim))
+    y = np.asarray(x - _row_top(x, dim))
     total = np.exp(y).sum(axis=dim, keepdims=True)
     y -= np.log(np.where(total == 0, 1, total))
     return y, (y,)
@@ -89,11 +88,13 @@ def _layer_norm_forward(x: np.ndarray, ndim: int, weight: Any = None, bias: Any 
     normal *= scale
     y = normal.copy() if weight is None else normal * weight
     if bias is not None:
-        y += bias
+        y = np.add(y, bias, out=y if bias.dtype == y.dtype else None)
     return y, (normal, scale)
 
 
-def _layer_norm_backward(g: np.ndarray, kept: Any, needs: Needs, x: Any, ndim: int, weight: Any, bias: Any, eps: Any) -> Any:
+def _layer_norm_backward(
+    g: np.ndarray, kept: Any, needs: Needs, x: Any, ndim: int, weight: Any, bias: Any, eps: Any
+) -> Any:
     normal, scale = kept
     dims, rows = tuple(range(-ndim, 0)), tuple(range(x.ndim - ndim))
     dx = dweight = None
@@ -162,7 +163,7 @@ def _importance(x: Any, target: Any, weight: Any, ignore_index: int) -> tuple[An
         raise TypeError(f"cross_entropy: labels are integers, not {target.dtype}; convert them with .long()")
     counted = target != ignore_index
     labels = np.where(counted, target, 0)
-    if len(labels) and not (0 <= labels.min() and labels.max() < x.shape[1]):
+    if len(labels) and (labels.min() < 0 or labels.max() >= x.shape[1]):
         wrong = labels.min() if labels.min() < 0 else labels.max()
         raise DimError(f"cross_entropy: label {wrong.item()} is not among {x.shape[1]} classes (0 to {x.shape[1] - 1})")
     return counted, labels, (counted if weight is None else weight[labels] * counted).astype(x.dtype)
@@ -192,7 +193,15 @@ def _cross_entropy_forward(
 
 
 def _cross_entropy_backward(
-    g: np.ndarray, kept: Any, needs: Needs, x: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
+    g: Any,
+    kept: Any,
+    needs: Needs,
+    x: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
 ) -> Any:
     """softmax(x) − (the distribution aimed at), each row times how much it counts."""
     log_p, counted, labels, counts = kept

@@ -1,13 +1,13 @@
 """Picking entries out and putting entries in.
 
 The operations here come in pairs that are each other's derivative: taking `x[index]` and adding into zeros at `index`
-(`getitem` and `put`), collecting along a dimension and distributing along it (`gather` and `scatter_add`). An entry that
-is picked twice collects two gradients.
+(`getitem` and `put`), collecting along a dimension and distributing along it (`gather` and `scatter_add`). An entry
+that is picked twice collects two gradients; of two values assigned to one place, the one that is overwritten gets none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,9 @@ def plain(index: Any) -> Any:
         return index
     if hasattr(index, "__index__"):
         return index.__index__()
-    raise TypeError(f"indexing: {type(index).__name__} is no index; use integers, slices, None, ..., or tensors of them")
+    raise TypeError(
+        f"indexing: {type(index).__name__} is no index; use integers, slices, None, ..., or tensors of them"
+    )
 
 
 def along(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
@@ -90,7 +92,7 @@ def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
 
 _view = op(_getitem, "getitem", "view", x=lambda g, shape, index: put(g, shape, index))
 _pick = op(_getitem, "getitem_array", "select", x=lambda g, shape, index: put(g, shape, index))
-put = op(_put, "put", x=lambda g, index: getitem(g, index))
+put: Callable[..., Any] = op(_put, "put", x=lambda g, index: getitem(g, index))
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -202,8 +204,9 @@ gather = op(_gather, "gather", "select", x=_gather_rule)
 scatter_add = op(_scatter_add, "scatter_add",
                  x=lambda g: g,
                  src=lambda g, dim, index, shape: _first_entries(gather(g, dim, index), shape))  # fmt: skip
-_scatter_op = op(_scatter, "scatter", "select", x=lambda g, dim, index: _scatter_op(g, dim, index, 0),
-                                                src=_scatter_source)  # fmt: skip
+_scatter_op: Callable[..., Any] = op(_scatter, "scatter", "select",
+                                     x=lambda g, dim, index: _scatter_op(g, dim, index, 0),
+                                     src=_scatter_source)  # fmt: skip
 
 
 def scatter(x: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
@@ -229,10 +232,14 @@ def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
     dim = dim_of("take_along_dim", x, dim)
     index = plain(indices)
     if index.ndim != x.ndim:
-        raise ShapeError(f"take_along_dim: the index has shape {index.shape} and the tensor {x.shape}; equal ranks are needed")
-    sizes = np.broadcast_shapes(*[s[:dim] + (1,) + s[dim + 1 :] for s in (x.shape, index.shape)])
-    index = np.broadcast_to(index, sizes[:dim] + (index.shape[dim],) + sizes[dim + 1 :])
-    return gather(np.broadcast_to(x, sizes[:dim] + (x.shape[dim],) + sizes[dim + 1 :]), dim, index)
+        raise ShapeError(
+            f"take_along_dim: the index has shape {index.shape} and the tensor {x.shape}; equal ranks are needed"
+        )
+    before, after = (
+        np.broadcast_shapes(x.shape[part], index.shape[part]) for part in (slice(dim), slice(dim + 1, None))
+    )
+    x, index = (np.broadcast_to(a, (*before, a.shape[dim], *after)) for a in (x, index))
+    return gather(x, dim, index)
 
 
 def index_select(x: Any, dim: int, index: Any) -> Any:
@@ -342,12 +349,12 @@ def nonzero(x: Any, as_tuple: bool = False) -> Any:
 
 def unique(x: Any, return_inverse: bool = False, return_counts: bool = False) -> Any:
     """The different values of x in order; if asked for, which of them each entry is, and how often each occurs."""
-    found = np.unique(plain_values(x), return_inverse=return_inverse, return_counts=return_counts)
+    found = np.unique(  # type: ignore[call-overload]  # NumPy's overloads know these flags only as constants
+        plain_values(x), return_inverse=return_inverse, return_counts=return_counts
+    )
     return tuple(map(Tensor, found)) if isinstance(found, tuple) else Tensor(found)
 
 
 def plain_values(x: Any) -> np.ndarray:
     """The array of a tensor whose values only are looked at."""
     return x.array if isinstance(x, Tensor) else np.asarray(x)
-
-

@@ -1,7 +1,7 @@
 """Products of vectors, matrices and stacks of matrices.
 
-All of them are sums of products, y = Σ a·b, so the gradient of one factor is the same kind of sum with g in place of y and
-the other factor still there. What is left to say is which indices meet.
+All of them are sums of products, y = Σ a·b, so the gradient of one factor is the same kind of sum with g in place of y
+and the other factor still there. What is left to say is which indices meet.
 """
 
 from __future__ import annotations
@@ -53,13 +53,11 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """x Wᵀ + b, for x (…, in), weight (out, in), bias (out)."""
     if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
-            f"linear: x has {x.shape[-1] if x.ndim else 'no'} features (shape {x.shape}), but the weight {weight.shape} "
-            f"takes {weight.shape[-1]}; the last dimension of x must be the layer's in_features"
+            f"linear: x has {x.shape[-1] if x.ndim else 'no'} features (shape {x.shape}), but the weight {weight.shape}"
+            f" takes {weight.shape[-1]}; the last dimension of x must be the layer's in_features"
         )
     y = np.matmul(x, weight.T)
-    if bias is not None:
-        y += bias
-    return y
+    return y if bias is None else np.add(y, bias, out=y if bias.dtype == y.dtype else None)
 
 
 def _linear_weight(g: Any, x: Any) -> Any:
@@ -117,7 +115,9 @@ def baddbmm(x: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1) -> Any
 
 def _ranks(name: str, a: Any, rank_a: int, b: Any, rank_b: int) -> None:
     if a.ndim != rank_a or b.ndim != rank_b:
-        raise ShapeError(f"{name}: {rank_a}-D and {rank_b}-D tensors are needed, not {a.shape} and {b.shape}; see matmul")
+        raise ShapeError(
+            f"{name}: {rank_a}-D and {rank_b}-D tensors are needed, not {a.shape} and {b.shape}; see matmul"
+        )
 
 
 # ---- einsum ---------------------------------------------------------------------------------------------------------
@@ -155,6 +155,10 @@ def einsum(equation: str, *operands: Any) -> Any:
     >>> einsum("ii", a).item()
     5.0
     """
+    if not isinstance(equation, str):
+        raise TypeError(
+            f"einsum: the equation comes first, as in einsum('ij,jk->ik', a, b), not {type(equation).__name__}"
+        )
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     inputs, arrow, out = equation.replace(" ", "").partition("->")
@@ -165,7 +169,9 @@ def einsum(equation: str, *operands: Any) -> Any:
     widths = [x.ndim - len(p.replace("...", "")) for p, x in zip(parts, operands, strict=True)]
     for part, x, width in zip(parts, operands, widths, strict=True):
         if width < 0 or (width and "..." not in part):
-            raise ShapeError(f"einsum: {part!r} in {equation!r} does not have one letter for each dimension of {x.shape}")
+            raise ShapeError(
+                f"einsum: {part!r} in {equation!r} does not have one letter for each dimension of {x.shape}"
+            )
     dots = "".join(free[: max((w for p, w in zip(parts, widths, strict=True) if "..." in p), default=0)])
     parts = [p.replace("...", dots[len(dots) - w :] if w else "") for p, w in zip(parts, widths, strict=True)]
     if arrow:
@@ -178,7 +184,9 @@ def einsum(equation: str, *operands: Any) -> Any:
     for part, x in zip(parts, operands, strict=True):
         for c, n in zip(part, x.shape, strict=True):
             if n != 1 and sizes.setdefault(c, n) != n and sizes[c] != 1:
-                raise ShapeError(f"einsum: index {c!r} of {equation!r} is {sizes[c]} long in one operand and {n} in another")
+                raise ShapeError(
+                    f"einsum: index {c!r} of {equation!r} is {sizes[c]} long in one operand and {n} in another"
+                )
     if len(set(out)) < len(out) or not set(out) <= set("".join(parts)):
         raise ShapeError(f"einsum: the letters after -> in {equation!r} must be different and stand before it")
     reduced = [_distinct(p, x) for p, x in zip(parts, operands, strict=True)]
@@ -198,6 +206,8 @@ def _distinct(letters: str, x: Any) -> tuple[str, Any]:
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """The sum of products over `dims`: the last and first n dimensions, or a pair of lists of dimensions."""
+    if isinstance(dims, int) and not 0 <= dims <= min(a.ndim, b.ndim):
+        raise ShapeError(f"tensordot: {dims} dimensions cannot be summed over in {a.shape} and {b.shape}")
     listed = (range(a.ndim - dims, a.ndim), range(dims)) if isinstance(dims, int) else dims
     over_a, over_b = ([dim_of("tensordot", x, d) for d in ds] for x, ds in zip((a, b), listed, strict=True))
     if [a.shape[d] for d in over_a] != [b.shape[d] for d in over_b]:

@@ -67,12 +67,17 @@ def _axis(dim: Dim) -> Any:
     return tuple(dim) if isinstance(dim, list) else dim
 
 
+def _total(x: Any) -> Any:
+    """What x is totalled in: bytes and booleans in int64, everything else as NumPy does."""
+    return np.int64 if x.dtype.kind in "ub" else None
+
+
 # ---- sums -----------------------------------------------------------------------------------------------------------
 
 
 def _sum(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """The sum over `dim`."""
-    return np.sum(x, axis=_axis(dim), keepdims=keepdim)
+    return np.sum(x, axis=_axis(dim), keepdims=keepdim, dtype=_total(x))
 
 
 def _mean(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
@@ -139,7 +144,7 @@ def _pytorch_variance(dim: Any, unbiased: bool | None, correction: float) -> tup
 
 def _prod(x: Any, dim: int, keepdim: bool = False) -> Any:
     """The product over one dimension."""
-    return np.prod(x, axis=dim, keepdims=keepdim)
+    return np.prod(x, axis=dim, keepdims=keepdim, dtype=_total(x))
 
 
 def _prod_rule(g: Any, x: Any, out: Any, dim: int) -> Any:
@@ -183,12 +188,12 @@ def _reversed_cumsum(g: Any, dim: int) -> Any:
 
 def _cumsum(x: Any, dim: int) -> Any:
     """Running sums: yᵢ = x₀ + … + xᵢ."""
-    return np.cumsum(x, axis=dim)
+    return np.cumsum(x, axis=dim, dtype=_total(x))
 
 
 def _cumprod(x: Any, dim: int) -> Any:
     """Running products: yᵢ = x₀ · … · xᵢ."""
-    return np.cumprod(x, axis=dim)
+    return np.cumprod(x, axis=dim, dtype=_total(x))
 
 
 def _cumprod_rule(g: Any, x: Any, out: Any, dim: int) -> Any:
@@ -284,7 +289,7 @@ def _row_top(x: Any, dim: Dim) -> Any:
 
     What is subtracted cancels wherever this is used, so it needs no gradient.
     """
-    x = x if x.dtype.kind == "f" else x.astype(dtypes.get_default_dtype())
+    x = x if x.dtype.kind in "fc" else x.astype(dtypes.get_default_dtype())
     top = np.max(x, axis=_axis(dim), keepdims=True, initial=-np.inf)
     return np.where(np.isfinite(top), top, 0)
 

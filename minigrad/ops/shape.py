@@ -1,7 +1,7 @@
 """The same numbers in another arrangement: reshaping, reordering, repeating, joining, cutting.
 
-Each of these moves entries and computes nothing, so each rule moves the gradient's entries back: the rule of a reshape is
-a reshape, the rule of a flip is a flip. Where an entry was copied, its gradient is the sum over its copies, which
+Each of these moves entries and computes nothing, so each rule moves the gradient's entries back: the rule of a reshape
+is a reshape, the rule of a flip is a flip. Where an entry was copied, its gradient is the sum over its copies, which
 broadcasting leaves to the sweep.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import DimError, ShapeError
 from ..op import op
+from ..tensor import Tensor
 from .index import along, getitem
 from .reduce import Dim, dim_of, dims_of
 
@@ -62,6 +63,11 @@ def _unsqueeze(x: Any, dim: int) -> Any:
     return np.expand_dims(x, dim)
 
 
+def _clone(x: Any) -> Any:
+    """A copy in new memory."""
+    return np.array(x)
+
+
 def _back(g: Any, shape: tuple[int, ...]) -> Any:
     return np.reshape(g, shape)
 
@@ -71,7 +77,7 @@ flatten = op(_flatten, "flatten", "view", x=_back)
 unflatten = op(_unflatten, "unflatten", "view", x=_back)
 squeeze = op(_squeeze, "squeeze", "view", x=_back)
 unsqueeze = op(_unsqueeze, "unsqueeze", "view", x=_back)
-clone = op(lambda x: np.array(x), "clone", x=lambda g: g)
+clone = op(_clone, "clone", x=lambda g: g)
 
 # ---- other orders ---------------------------------------------------------------------------------------------------
 
@@ -163,7 +169,9 @@ tril = op(_tril, "tril", x=lambda g, diagonal: np.tril(g, diagonal))
 triu = op(_triu, "triu", x=lambda g, diagonal: np.triu(g, diagonal))
 diagonal = op(_diagonal, "diagonal", "view",
               x=lambda g, shape, offset, dim1, dim2: on_diagonal(g, shape, offset, dim1, dim2))  # fmt: skip
-on_diagonal = op(_on_diagonal, "on_diagonal", x=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
+on_diagonal: Callable[..., Any] = op(
+    _on_diagonal, "on_diagonal", x=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2)
+)
 
 
 def diag(x: Any, diagonal: int = 0) -> Any:
@@ -171,7 +179,7 @@ def diag(x: Any, diagonal: int = 0) -> Any:
     if x.ndim not in (1, 2):
         raise ShapeError(f"diag: a vector or a matrix is needed, not {x.shape}; see diagonal")
     if x.ndim == 2:
-        return np.diagonal(x, diagonal)
+        return clone(np.diagonal(x, diagonal))
     n = len(x) + abs(diagonal)
     return on_diagonal(x, (n, n), diagonal, 0, 1)
 
@@ -181,7 +189,9 @@ def narrow(x: Any, dim: int, start: int, length: int) -> Any:
     size = x.shape[dim_of("narrow", x, dim)]
     first = start + size if start < 0 else start
     if first < 0 or length < 0 or first + length > size:
-        raise DimError(f"narrow: entries {start} to {start + length} do not exist in dimension {dim} of shape {x.shape}")
+        raise DimError(
+            f"narrow: entries {start} to {start + length} do not exist in dimension {dim} of shape {x.shape}"
+        )
     return getitem(x, along(dim, slice(first, first + length), x.ndim))
 
 
@@ -233,7 +243,8 @@ def _broadcast_to(x: Any, sizes: Sequence[int]) -> Any:
         )
     if -1 in sizes[:extra]:
         raise ShapeError(f"expand: −1 keeps a size, but {sizes} has it where shape {x.shape} has no dimension")
-    return np.broadcast_to(x, sizes[:extra] + tuple(n if m == -1 else m for n, m in zip(x.shape, sizes[extra:])))
+    kept = [n if m == -1 else m for n, m in zip(x.shape, sizes[extra:], strict=True)]
+    return np.broadcast_to(x, (*sizes[:extra], *kept))
 
 
 def _repeat(x: Any, repeats: Sequence[int]) -> Any:
@@ -316,6 +327,9 @@ def _several(name: str, tensors: Any) -> list[Any]:
         raise TypeError(f"{name}: a list or tuple of tensors is needed, not {type(tensors).__name__}")
     if not tensors:
         raise ShapeError(f"{name}: at least one tensor is needed")
+    for i, x in enumerate(tensors):
+        if not isinstance(x, (Tensor, np.ndarray)):
+            raise TypeError(f"{name}: number {i} of the tensors is a {type(x).__name__}; make a tensor of it first")
     return list(tensors)
 
 

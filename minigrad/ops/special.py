@@ -1,6 +1,8 @@
 """The error function, which NumPy lacks: everything GELU needs that is not already there.
 
     erf(x) = 2/√π ∫₀ˣ exp(−t²) dt
+
+It is as exact as the dtype that it is given.
 """
 
 from __future__ import annotations

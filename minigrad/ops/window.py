@@ -40,10 +40,16 @@ def _overlap_add(x: Any, sizes: tuple[int, ...], dim: int, size: int, step: int 
     return out
 
 
-windows = op(_windows, "windows", "view",
-             x=lambda g, shape, dim, size, step, dilation: overlap_add(g, shape, dim, size, step, dilation))  # fmt: skip
-overlap_add = op(_overlap_add, "overlap_add",
-                 x=lambda g, dim, size, step, dilation: windows(g, dim, size, step, dilation))  # fmt: skip
+def _put_back(g: Any, shape: tuple[int, ...], dim: int, size: int, step: int, dilation: int) -> Any:
+    return overlap_add(g, shape, dim, size, step, dilation)
+
+
+def _take_again(g: Any, dim: int, size: int, step: int, dilation: int) -> Any:
+    return windows(g, dim, size, step, dilation)
+
+
+windows = op(_windows, "windows", "view", x=_put_back)
+overlap_add = op(_overlap_add, "overlap_add", x=_take_again)
 
 
 def _slide(name: str, x: Any, dim: int, sizes: Any, steps: Any, dilations: Any) -> Any:
@@ -78,7 +84,9 @@ def _pair(value: Any, n: int) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
 
 
-def _borders(padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> list[tuple[int, int]]:
+def _borders(
+    padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> list[tuple[int, int]]:
     """How much to pad before and after each dimension."""
     if padding == "valid":
         return [(0, 0)] * len(kernel)
@@ -102,8 +110,8 @@ def _convolve(name: str, x: Any, weight: Any, bias: Any, stride: Any, padding: A
     out_channels, per_group, *kernel = weight.shape
     if x.shape[1] != per_group * groups or out_channels % groups:
         raise ShapeError(
-            f"{name}: the input {x.shape} has {x.shape[1]} channels, but the weight {weight.shape} with groups={groups} "
-            f"takes {per_group * groups} and gives {out_channels} (both must be divisible by groups)"
+            f"{name}: the input {x.shape} has {x.shape[1]} channels, but the weight {weight.shape} with groups={groups}"
+            f" takes {per_group * groups} and gives {out_channels} (both must be divisible by groups)"
         )
     if 0 in kernel:
         raise ShapeError(f"{name}: the windows of a weight of shape {weight.shape} have no entries")
