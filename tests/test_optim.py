@@ -12,13 +12,17 @@ import pytest
 
 import minigrad
 from minigrad import ShapeError, Tensor
-from nn.optim import SGD, Adam, AdamW, Optimizer
+from nn.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from nn.optim.lr_scheduler import (
     CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
     ExponentialLR,
     LambdaLR,
     LinearLR,
     LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
     SequentialLR,
     StepLR,
 )
@@ -94,6 +98,52 @@ def test_adamw_decays_beside_the_gradient() -> None:
     assert places == pytest.approx([0.75 - 0.25, 0.75 * 0.5 - SECOND], rel=1e-14)
 
 
+def test_adagrad() -> None:
+    """From s = 7, g = 3 makes s = 16 and the step ½ · 3/(4 + 1); then s = 25 and γ is half of ½: ¼ · 3/(5 + 1)."""
+    settings = {"lr": 0.5, "lr_decay": 1.0, "initial_accumulator_value": 7.0, "eps": 1.0}
+    assert course(Adagrad, 1.0, [3.0, 3.0], **settings) == pytest.approx([0.7, 0.575], rel=1e-14)
+    assert course(Adagrad, 1.0, [-3.0, -3.0], maximize=True, **settings) == pytest.approx([0.7, 0.575], rel=1e-14)
+    assert course(Adagrad, 1.0, [2.0, 2.3], weight_decay=1.0, **settings) == pytest.approx([0.7, 0.575], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({}, [4 / 3, 0]),
+        ({"maximize": True}, [-4 / 3, 0]),
+        ({"momentum": 0.5}, [4 / 3, 2 / 3]),
+        ({"centered": True}, [4 / (math.sqrt(3) + 1), 0]),
+        ({"centered": True, "momentum": 0.5}, [4 / (math.sqrt(3) + 1), 2 / (math.sqrt(3) + 1)]),
+    ],
+)
+def test_rmsprop(settings: dict[str, Any], steps: list[float]) -> None:
+    """α = 3/4, ε = 1: g = 4 makes v = 4 and the step 4/(2 + 1), or, centered on ¼ · 4 = 1, 4/(√(4 − 1) + 1)."""
+    places = course(RMSprop, 1.0, [4.0, 0.0], lr=0.5, alpha=0.75, eps=1.0, **settings)
+    assert places == pytest.approx([1 - 0.5 * steps[0], 1 - 0.5 * sum(steps)], rel=1e-14)
+
+
+def test_rmsprop_penalizes_within_the_gradient() -> None:
+    places = course(RMSprop, 1.0, [3.0], lr=0.5, alpha=0.75, eps=1.0, weight_decay=1.0)
+    assert places == pytest.approx([1 - 0.5 * 4 / 3], rel=1e-14)
+
+
+def test_a_variance_is_not_below_zero() -> None:
+    """Equal gradients: mean square and squared mean come together, and rounding must not make their difference NaN."""
+    places = course(RMSprop, 1.0, [0.1] * 400, lr=1e-3, alpha=0.9, centered=True)
+    assert np.isfinite(places).all()
+
+
+def test_adadelta() -> None:
+    """ρ = ε = 3/4, g = 1 twice: v = 1/4 and u = 0, then v = 7/16 and u = ¼ · ¾."""
+    steps = [math.sqrt(0.75), math.sqrt(0.75 + 0.1875) / math.sqrt(0.75 + 0.4375)]
+    settings = {"lr": 0.5, "rho": 0.75, "eps": 0.75}
+    places = [1 - 0.5 * steps[0], 1 - 0.5 * sum(steps)]
+    assert course(Adadelta, 1.0, [1.0, 1.0], **settings) == pytest.approx(places, rel=1e-14)
+    assert course(Adadelta, 1.0, [-1.0, -1.0], maximize=True, **settings) == pytest.approx(places, rel=1e-14)
+    decayed = course(Adadelta, 1.0, [0.0, 1 - places[0]], weight_decay=1.0, **settings)
+    assert decayed == pytest.approx(places, rel=1e-14)
+
+
 def test_defaults_are_pytorchs() -> None:
     def defaults(make: Callable[..., Optimizer]) -> dict[str, Any]:
         return {key: value for key, value in make([leaf(1.0)]).param_groups[0].items() if key != "params"}
@@ -103,6 +153,11 @@ def test_defaults_are_pytorchs() -> None:
     assert defaults(AdamW) == {**adam, "weight_decay": 0.01}
     sgd = {"lr": 1e-3, "momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}
     assert defaults(SGD) == sgd
+    adagrad = {"lr": 0.01, "lr_decay": 0, "weight_decay": 0, "initial_accumulator_value": 0, "eps": 1e-10}
+    assert defaults(Adagrad) == {**adagrad, "maximize": False}
+    rmsprop = {"lr": 0.01, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0, "momentum": 0, "centered": False}
+    assert defaults(RMSprop) == {**rmsprop, "maximize": False}
+    assert defaults(Adadelta) == {"lr": 1.0, "rho": 0.9, "eps": 1e-6, "weight_decay": 0, "maximize": False}
 
 
 # ---- every optimizer ------------------------------------------------------------------------------------------------
@@ -115,6 +170,10 @@ MAKERS = {
     "adam": lambda params: Adam(params, lr=0.05),
     "amsgrad": lambda params: Adam(params, lr=0.05, weight_decay=1e-3, amsgrad=True),
     "adamw": lambda params: AdamW(params, lr=0.05),
+    "adagrad": lambda params: Adagrad(params, lr=0.5, lr_decay=1e-4, weight_decay=1e-3),
+    "rmsprop": lambda params: RMSprop(params, lr=0.01, weight_decay=1e-3),
+    "centered": lambda params: RMSprop(params, lr=0.002, momentum=0.9, centered=True),
+    "adadelta": lambda params: Adadelta(params, eps=1e-4, weight_decay=1e-3),
 }
 every_optimizer = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
@@ -340,6 +399,9 @@ def test_parameters_that_cannot_be_optimized(params: Any, error: type[Exception]
         (SGD, {"nesterov": True, "momentum": 0.5, "dampening": 0.5}, "dampening, not momentum=0.5 and dampening=0.5"),
         (Adam, {"betas": (0.9, 1.0)}, r"Adam: betas are numbers from 0 to below 1, unlike betas\[1\]=1\.0"),
         (Adam, {"eps": -1e-8}, "eps is a number that is not negative"),
+        (Adadelta, {"rho": 1.5}, "Adadelta: rho is a number from 0 to 1, unlike 1.5"),
+        (RMSprop, {"alpha": -0.5}, "RMSprop: alpha is a number that is not negative"),
+        (Adagrad, {"lr_decay": -1}, "Adagrad: lr_decay is a number that is not negative"),
         (AdamW, {"weight_decay": -1}, "AdamW: weight_decay is a number that is not negative"),
     ],
 )
@@ -359,7 +421,7 @@ def test_values_replaced_by_others_of_another_shape(make: Callable[..., Optimize
         optimizer.step()
     p.grad = minigrad.ones(3)
     if optimizer.state[p]:
-        with pytest.raises(ShapeError, match=r"(momentum_buffer|exp_avg) \(1,\).*; were its values replaced"):
+        with pytest.raises(ShapeError, match=r"(momentum_buffer|exp_avg|sum|square_avg) \(1,\).*; were its values replaced"):
             optimizer.step()
 
 
@@ -440,10 +502,15 @@ WAVE = math.cos(math.pi / 4) / 2
 SCHEDULES: dict[str, tuple[Callable[[Optimizer], LRScheduler], list[float]]] = {
     "lambda": (lambda o: LambdaLR(o, lambda t: 1 / (1 + t)), [2, 1, 2 / 3, 0.5]),
     "step": (lambda o: StepLR(o, 2, gamma=0.5), [2, 2, 1, 1, 0.5]),
+    "milestones": (lambda o: MultiStepLR(o, [3, 1, 3], gamma=0.5), [2, 1, 1, 0.25, 0.25]),
     "linear": (lambda o: LinearLR(o, total_iters=2), [2 / 3, 4 / 3, 2, 2]),
     "to zero": (lambda o: LinearLR(o, 1.0, 0.0, total_iters=4), [2, 1.5, 1, 0.5, 0, 0]),
     "exponential": (lambda o: ExponentialLR(o, gamma=0.5), [2, 1, 0.5, 0.25]),
     "cosine": (lambda o: CosineAnnealingLR(o, 4, eta_min=1), [2, 1.5 + WAVE, 1.5, 1.5 - WAVE, 1, 1.5 - WAVE]),
+    "restarts": (
+        lambda o: CosineAnnealingWarmRestarts(o, 2, T_mult=2, eta_min=1),
+        [2, 1.5, 2, 1.5 + WAVE, 1.5, 1.5 - WAVE, 2, 1.5 + math.cos(math.pi / 8) / 2],
+    ),
     "sequence": (
         lambda o: SequentialLR(o, [LinearLR(o, 0.25, total_iters=3), ExponentialLR(o, 0.5), StepLR(o, 1)], [3, 5]),
         [0.5, 1, 1.5, 2, 1, 2, 0.2],
@@ -459,7 +526,7 @@ def test_schedules(name: str) -> None:
     scheduler = make(optimizer)
     for _ in range(2):
         scheduler.step()
-    if name != "cosine":  # which has a floor, the same for all
+    if name not in ("cosine", "restarts"):  # which has a floor, the same for all
         assert optimizer.param_groups[1]["lr"] == pytest.approx(10 * expected[2])
 
 
@@ -472,6 +539,103 @@ def test_schedules_go_on_where_they_stopped(name: str, tmp_path: Path) -> None:
     again = make(optimizer_with(7.0))  # the learning rates are part of the state
     again.load_state_dict(minigrad.load(tmp_path / "schedule"))
     assert rates(again, len(expected) - 2) == pytest.approx(expected[2:], rel=1e-12, abs=1e-12)
+
+
+def test_a_restart_between_two_steps() -> None:
+    scheduler = CosineAnnealingWarmRestarts(optimizer_with(2.0), 2)
+    scheduler.step(2.5)
+    assert scheduler.get_last_lr() == pytest.approx([1 + math.cos(math.pi / 4)])
+    with pytest.raises(ValueError, match="epoch is not negative, as -1 is"):
+        scheduler.step(-1)
+
+
+ONE_CYCLE: dict[str, tuple[dict[str, Any], list[float], list[float]]] = {
+    "cosine": ({}, [1, 5, 9, 4.75, 0.5], [0.75, 0.5, 0.25, 0.5, 0.75]),
+    "line": ({"anneal_strategy": "linear"}, [1, 5, 9, 4.75, 0.5], [0.75, 0.5, 0.25, 0.5, 0.75]),
+    "epochs": ({"total_steps": None, "epochs": 5, "steps_per_epoch": 1}, [1, 5, 9, 4.75], [0.75, 0.5, 0.25, 0.5]),
+    "in three": (
+        {"total_steps": 8, "pct_start": 3 / 8, "three_phase": True, "anneal_strategy": "linear"},
+        [1, 5, 9, 5, 1, 1 - 1 / 6, 1 - 2 / 6, 0.5],
+        [0.75, 0.5, 0.25, 0.5, 0.75, 0.75, 0.75, 0.75],
+    ),
+    "at once": ({"total_steps": 4, "pct_start": 0.25}, [9, 9 - 8.5 / 4, 9 - 8.5 * 3 / 4, 0.5], [0.25, 0.375, 0.625]),
+}
+
+
+@pytest.mark.parametrize("name", ONE_CYCLE)
+def test_one_cycle(name: str) -> None:
+    """From 9/9 up to 9 and down to 9/18, the momentum from 3/4 to 1/4 and back."""
+    settings, expected, momenta = ONE_CYCLE[name]
+    common = {"total_steps": 5, "pct_start": 0.6, "div_factor": 9, "final_div_factor": 2}
+    common |= {"base_momentum": 0.25, "max_momentum": 0.75} | settings
+    sgd, adam = SGD([leaf(0.0)], momentum=0.9), Adam([leaf(0.0)], betas=(0.9, 0.99))
+    schedules = [OneCycleLR(sgd, 9.0, **common), OneCycleLR(adam, 9.0, **common)]
+    for i, rate in enumerate(expected):
+        for scheduler in schedules:
+            assert scheduler.get_last_lr() == pytest.approx([rate], rel=1e-12)
+        if i < len(momenta):
+            assert sgd.param_groups[0]["momentum"] == pytest.approx(momenta[i], rel=1e-12)
+            assert adam.param_groups[0]["betas"] == pytest.approx((momenta[i], 0.99), rel=1e-12)
+        for scheduler in schedules:
+            scheduler.step()
+
+
+def test_one_cycle_goes_on_where_it_stopped_and_ends() -> None:
+    def make() -> tuple[Optimizer, OneCycleLR]:
+        optimizer = SGD([{"params": leaf(0.0), "lr": 1.0}, {"params": leaf(0.0)}], momentum=0.5)
+        return optimizer, OneCycleLR(optimizer, [4.0, 8.0], total_steps=7, max_momentum=[0.9, 0.8])
+
+    (one, stopped), (other, again) = make(), make()
+    for _ in range(3):
+        stopped.step()
+    again.load_state_dict(stopped.state_dict())
+    for _ in range(4):
+        for mine, its in zip(one.param_groups, other.param_groups, strict=True):
+            assert (mine["lr"], mine["momentum"]) == (its["lr"], its["momentum"])
+        stopped.step()
+        again.step()
+    with pytest.raises(ValueError, match="the cycle has 7 steps, and this is step 8"):
+        stopped.step()
+
+
+def test_plateau() -> None:
+    """patience 1: the second step in a row without improvement halves the rate; then one step is not counted."""
+    optimizer = optimizer_with(8.0, 4.0)
+    scheduler = ReduceLROnPlateau(optimizer, factor=0.5, patience=1, cooldown=1, min_lr=[0, 1.5])
+    seen = []
+    for loss in [4.0, 3.9999, 5.0, 5.0, 5.0, minigrad.tensor(5.0), math.nan, 5.0, 5.0]:
+        scheduler.step(loss)
+        seen.append(scheduler.get_last_lr())
+    first = [8, 8, 4, 4, 4, 2, 2, 2, 1]
+    assert seen == [[lr, max(lr / 2, 1.5)] for lr in first]
+
+
+@pytest.mark.parametrize(
+    ("mode", "threshold_mode", "measures", "improved"),
+    [
+        ("min", "rel", [2.0, 1.9, 1.7], [True, False, True]),
+        ("min", "abs", [2.0, 1.95, 1.85], [True, False, True]),
+        ("max", "rel", [2.0, 2.15, 2.25], [True, False, True]),
+        ("max", "abs", [2.0, 2.05, 2.15], [True, False, True]),
+        ("max", "rel", [-2.0, -2.15, -2.4], [True, True, False]),  # a part of a negative value is negative
+    ],
+)
+def test_what_counts_as_better(mode: str, threshold_mode: str, measures: list[float], improved: list[bool]) -> None:
+    scheduler = ReduceLROnPlateau(optimizer_with(1.0), mode, threshold=0.1, threshold_mode=threshold_mode)
+    for measure, expected in zip(measures, improved, strict=True):
+        scheduler.step(measure)
+        assert (scheduler.num_bad_epochs == 0) == expected
+
+
+def test_plateau_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    stopped = ReduceLROnPlateau(optimizer_with(1.0), factor=0.5, patience=1)
+    for loss in (3.0, 5.0):
+        stopped.step(loss)
+    minigrad.save(stopped.state_dict(), tmp_path / "schedule")
+    again = ReduceLROnPlateau(optimizer_with(7.0), factor=0.5, patience=1)
+    again.load_state_dict(minigrad.load(tmp_path / "schedule"))
+    again.step(4.0)
+    assert again.get_last_lr() == [0.5]
 
 
 def test_one_function_for_each_group() -> None:
@@ -513,6 +677,16 @@ def test_a_schedule_of_ones_own() -> None:
         (lambda o: LinearLR(o, start_factor=0), "the first is not 0, unlike start_factor=0 and end_factor=1.0"),
         (lambda o: LinearLR(o, total_iters=0), "total_iters is at least 1"),
         (lambda o: CosineAnnealingLR(o, 0), "T_max is at least 1"),
+        (lambda o: CosineAnnealingWarmRestarts(o, 0), "T_0 is a whole number from 1, unlike 0"),
+        (lambda o: CosineAnnealingWarmRestarts(o, 1, 0.5), "T_mult is a whole number from 1, unlike 0.5"),
+        (lambda o: OneCycleLR(o, 1.0, epochs=3), "give total_steps, or both epochs and steps_per_epoch"),
+        (lambda o: OneCycleLR(o, 1.0, 0), "a cycle has at least 1 step, not 0"),
+        (lambda o: OneCycleLR(o, 1.0, 9, pct_start=3), "from 0 to 1, unlike 3"),
+        (lambda o: OneCycleLR(o, 1.0, 9, anneal_strategy="sin"), "'cos' or 'linear', not 'sin'"),
+        (lambda o: OneCycleLR(Adadelta([leaf(0.0)]), 1.0, 9), "Adadelta has no momentum; pass cycle_momentum=False"),
+        (lambda o: OneCycleLR(o, [1.0, 2.0], 9), "max_lr: 2 values for 1 groups"),
+        (lambda o: ReduceLROnPlateau(o, "best"), "mode is 'min' or 'max' and threshold_mode 'rel' or 'abs'"),
+        (lambda o: ReduceLROnPlateau(o, factor=1.0), "a factor of 1.0 does not reduce"),
         (lambda o: SequentialLR(o, [StepLR(o, 1), StepLR(o, 1)], [1, 2]), "2 schedules have 1 milestones"),
         (lambda o: SequentialLR(o, [StepLR(o, 1)] * 3, [5, 5]), r"above 0 and increase, unlike \[5, 5\]"),
         (lambda o: SequentialLR(o, [StepLR(optimizer_with(1.0), 1)], []), "schedule 0 is for another optimizer"),

@@ -1,4 +1,6 @@
-"""Optimizers, in order of increasing complexity: SGD, Adam, AdamW; and schedules for their learning rates.
+"""Optimizers, in order of increasing complexity, and schedules for their learning rates.
+
+SGD; Adagrad, RMSprop and Adadelta; Adam and AdamW.
 
 >>> import minigrad
 >>> w = minigrad.tensor([3.0, -2.0], requires_grad=True)
@@ -15,7 +17,8 @@ from __future__ import annotations
 
 from . import lr_scheduler
 from .adam import Adam, AdamW
+from .adaptive import Adadelta, Adagrad, RMSprop
 from .optimizer import Optimizer
 from .sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler"]
+__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]

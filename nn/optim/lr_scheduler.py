@@ -13,8 +13,8 @@ one optimizer do not multiply; whichever steps last decides. `SequentialLR` puts
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -40,7 +40,7 @@ class LRScheduler:
             )
         self.optimizer = optimizer
         self.last_epoch = last_epoch
-        self.step()
+        self._advance()
 
     @property
     def base_lrs(self) -> list[float]:
@@ -57,6 +57,9 @@ class LRScheduler:
 
     def step(self) -> None:
         """Go one step on and set the learning rates."""
+        self._advance()
+
+    def _advance(self) -> None:
         self.last_epoch += 1
         for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
@@ -138,6 +141,27 @@ class StepLR(LRScheduler):
     def factor(self, t: int) -> float:
         """γ^⌊t / step_size⌋."""
         return self.gamma ** (t // self.step_size)
+
+
+class MultiStepLR(LRScheduler):
+    """The factor is γ to the power of how many `milestones` there are up to t: at each, γ times the learning rate.
+
+    >>> from minigrad import Tensor
+    >>> from nn.optim import SGD
+    >>> schedule = MultiStepLR(SGD([Tensor(0.0)], lr=1.0), milestones=[2, 3], gamma=0.5)
+    >>> [schedule.factor(t) for t in range(5)]
+    [1.0, 1.0, 0.5, 0.25, 0.25]
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
+        self.milestones, self.gamma = sorted(milestones), gamma
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, t: int) -> float:
+        """γ^(number of milestones ≤ t)."""
+        return self.gamma ** bisect_right(self.milestones, t)
 
 
 class LinearLR(LRScheduler):
@@ -222,6 +246,251 @@ class CosineAnnealingLR(LRScheduler):
         """The formula above."""
         wave = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
         return [self.eta_min + (lr - self.eta_min) * wave for lr in self.base_lrs]
+
+
+class CosineAnnealingWarmRestarts(LRScheduler):
+    """Half a cosine wave from the first learning rate γ₀ down to `eta_min`, and again, each `T_mult` times as long.
+
+        γ = eta_min + (γ₀ − eta_min) (1 + cos(π t' / T)) / 2
+
+    t' counts from the last restart; the first wave lasts T = `T_0` steps, the next T_0 · T_mult, and so on.
+
+    **Raises** `ValueError` if `T_0` or `T_mult` is not a whole number of at least 1.
+
+    Source: Loshchilov & Hutter 2016, arXiv:1608.03983.
+
+    >>> from minigrad import Tensor
+    >>> from nn.optim import SGD
+    >>> schedule = CosineAnnealingWarmRestarts(SGD([Tensor(0.0)], lr=1.0), T_0=2, T_mult=2)
+    >>> for _ in range(5):
+    ...     print(round(schedule.get_last_lr()[0], 3))
+    ...     schedule.step()
+    1.0
+    0.5
+    1.0
+    0.854
+    0.5
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
+    ) -> None:
+        for name, value in (("T_0", T_0), ("T_mult", T_mult)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"CosineAnnealingWarmRestarts: {name} is a whole number from 1, unlike {value!r}")
+        self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
+        super().__init__(optimizer, last_epoch)
+
+    def step(self, epoch: float | None = None) -> None:
+        """Go one step on, or to the step `epoch`, which may lie between two, and set the learning rates."""
+        if epoch is not None:
+            if epoch < 0:
+                raise ValueError(f"CosineAnnealingWarmRestarts: epoch is not negative, as {epoch} is")
+            self.last_epoch = epoch - 1  # type: ignore[assignment]  # the one schedule that knows parts of a step
+        self._advance()
+
+    def get_lr(self) -> list[float]:
+        """The formula above."""
+        t, length = self.last_epoch, self.T_0
+        while t >= length:
+            t, length = t - length, length * self.T_mult
+        wave = (1 + math.cos(math.pi * t / length)) / 2
+        return [self.eta_min + (lr - self.eta_min) * wave for lr in self.base_lrs]
+
+
+class OneCycleLR(LRScheduler):
+    """Up to `max_lr` and down to almost nothing in one run of `total_steps`, the momentum going the other way.
+
+    From max_lr / div_factor up to max_lr during the part `pct_start` of all steps, then down to
+    max_lr / (div_factor · final_div_factor); with `three_phase`, first back to where it began, in as many steps as the
+    way up took. Between these points the rate follows half a cosine wave ("cos") or a line ("linear"). The momentum (of
+    Adam, β₁) goes from `max_momentum` to `base_momentum` and back, unless `cycle_momentum` is False. Step once a batch.
+
+    **Raises** `ValueError` if neither `total_steps` nor `epochs` and `steps_per_epoch` are given, if the optimizer has
+    no momentum to cycle, or when it steps on after the end.
+
+    Source: Smith & Topin, "Super-Convergence" (2017), arXiv:1708.07120.
+
+    >>> from minigrad import Tensor
+    >>> from nn.optim import SGD
+    >>> optimizer = SGD([Tensor(0.0)], momentum=0.9)
+    >>> schedule = OneCycleLR(optimizer, max_lr=1.0, total_steps=5, pct_start=0.6, div_factor=4, final_div_factor=1)
+    >>> for _ in range(5):
+    ...     print(round(optimizer.param_groups[0]["lr"], 3), round(optimizer.param_groups[0]["momentum"], 3))
+    ...     schedule.step()
+    0.25 0.95
+    0.625 0.9
+    1.0 0.85
+    0.625 0.9
+    0.25 0.95
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float | Sequence[float],
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float | Sequence[float] = 0.85,
+        max_momentum: float | Sequence[float] = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
+    ) -> None:
+        if total_steps is None:
+            if epochs is None or steps_per_epoch is None:
+                raise ValueError("OneCycleLR: give total_steps, or both epochs and steps_per_epoch")
+            total_steps = epochs * steps_per_epoch
+        if total_steps < 1:
+            raise ValueError(f"OneCycleLR: a cycle has at least 1 step, not {total_steps}")
+        if not 0 <= pct_start <= 1:
+            raise ValueError(f"OneCycleLR: pct_start is a part of the whole, from 0 to 1, unlike {pct_start}")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"OneCycleLR: anneal_strategy is 'cos' or 'linear', not {anneal_strategy!r}")
+        groups = getattr(optimizer, "param_groups", [])
+        if cycle_momentum and not all("momentum" in group or "betas" in group for group in groups):
+            raise ValueError(f"OneCycleLR: {type(optimizer).__name__} has no momentum; pass cycle_momentum=False")
+        self.total_steps, self.anneal_strategy, self.cycle_momentum = total_steps, anneal_strategy, cycle_momentum
+        up = pct_start * total_steps - 1
+        self.turns = [0, up, 2 * up, total_steps - 1] if three_phase else [0, up, total_steps - 1]
+        self.factors = [1.0, div_factor, *[1.0] * three_phase, 1 / final_div_factor]
+        base, peak = (
+            _per_group("base_momentum", base_momentum, groups),
+            _per_group("max_momentum", max_momentum, groups),
+        )
+        self.momenta = [[high, low, *[high] * three_phase, high] for low, high in zip(base, peak, strict=True)]
+        if last_epoch == -1:
+            for group, lr in zip(groups, _per_group("max_lr", max_lr, groups), strict=True):
+                group["initial_lr"] = lr / div_factor
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, t: int) -> float:
+        """How many times the first learning rate it is at step t."""
+        return self._between(self.factors, t)
+
+    def _between(self, levels: Sequence[float], t: int) -> float:
+        """Where at step t a curve is that goes through `levels` at the turning points."""
+        if t > self.total_steps:
+            raise ValueError(
+                f"OneCycleLR: the cycle has {self.total_steps} steps, and this is step {t}; step less often"
+            )
+        i = min(bisect_left(self.turns, t, lo=1), len(self.turns) - 1)
+        start, end = self.turns[i - 1 : i + 1]
+        way = (t - start) / (end - start) if end != start else 1.0
+        if self.anneal_strategy == "cos":
+            way = (1 - math.cos(math.pi * way)) / 2
+        return levels[i - 1] + (levels[i] - levels[i - 1]) * way
+
+    def _set(self, lrs: Sequence[float]) -> None:
+        super()._set(lrs)
+        if self.cycle_momentum:
+            for group, levels in zip(self.optimizer.param_groups, self.momenta, strict=True):
+                momentum = self._between(levels, self.last_epoch)
+                if "betas" in group:
+                    group["betas"] = (momentum, *group["betas"][1:])
+                else:
+                    group["momentum"] = momentum
+
+
+def _per_group(name: str, value: float | Sequence[float], groups: Sequence[Any]) -> list[float]:
+    values = list(value) if isinstance(value, Sequence) else [value] * len(groups)
+    if len(values) != len(groups):
+        raise ValueError(f"{name}: {len(values)} values for {len(groups)} groups of parameters")
+    return values
+
+
+class ReduceLROnPlateau(LRScheduler):
+    """`factor` times the learning rate whenever a measure has not improved for more than `patience` steps.
+
+    `step(measure)`, usually once an epoch, compares with the best value so far; "min" is for measures such as a loss,
+    "max" for those such as an accuracy. Better means by more than `threshold`, as a part of the best value ("rel") or
+    as a difference ("abs"). After a reduction, `cooldown` steps are not counted. No rate falls below `min_lr`, nor
+    changes by `eps` or less.
+
+    **Raises** `ValueError` for a factor of 1 or more or an unknown mode.
+
+    >>> from minigrad import Tensor
+    >>> from nn.optim import SGD
+    >>> schedule = ReduceLROnPlateau(SGD([Tensor(0.0)], lr=1.0), factor=0.5, patience=1)
+    >>> for loss in [3.0, 2.0, 2.5, 2.0, 1.0]:
+    ...     schedule.step(loss)
+    ...     print(schedule.get_last_lr())
+    [1.0]
+    [1.0]
+    [1.0]
+    [0.5]
+    [0.5]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: float | Sequence[float] = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
+        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            raise ValueError(
+                f"ReduceLROnPlateau: mode is 'min' or 'max' and threshold_mode 'rel' or 'abs', not {mode!r} and "
+                f"{threshold_mode!r}"
+            )
+        if factor >= 1:
+            raise ValueError(f"ReduceLROnPlateau: a factor of {factor} does not reduce; it is below 1")
+        self.mode, self.reduction, self.patience, self.cooldown = mode, factor, patience, cooldown
+        self.threshold, self.threshold_mode, self.min_lr, self.eps = threshold, threshold_mode, min_lr, eps
+        self.best = math.inf if mode == "min" else -math.inf
+        self.num_bad_epochs = self.cooldown_counter = 0
+        super().__init__(optimizer)
+
+    def step(self, metrics: Any) -> None:  # type: ignore[override]  # it has to be told how things go
+        """Take note of the measure after one more epoch, a number or a tensor of one, and reduce if it is time to."""
+        value = float(metrics)
+        if self._is_better(value):
+            self.best, self.num_bad_epochs = value, 0
+        else:
+            self.num_bad_epochs += 1
+        if self.cooldown_counter:
+            self.cooldown_counter -= 1
+            self.num_bad_epochs = 0
+        self._advance()
+        if self.num_bad_epochs > self.patience:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+
+    def _is_better(self, value: float) -> bool:
+        """Whether `value` beats the best so far by more than the threshold."""
+        sign = 1 if self.mode == "max" else -1
+        margin = self.threshold if self.threshold_mode == "abs" else self.threshold * self.best
+        return sign * value > sign * self.best + margin if math.isfinite(self.best) else sign * value > sign * self.best
+
+    def get_lr(self) -> list[float]:
+        """The learning rates as they are, or reduced after too many steps without improvement."""
+        lrs = self.get_last_lr()
+        if self.num_bad_epochs <= self.patience:
+            return lrs
+        floors = _per_group("ReduceLROnPlateau: min_lr", self.min_lr, lrs)
+        reduced = [max(lr * self.reduction, floor) for lr, floor in zip(lrs, floors, strict=True)]
+        return [new if lr - new > self.eps else lr for lr, new in zip(lrs, reduced, strict=True)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the schedule stands, with the best value and how long ago it was."""
+        own = {key: getattr(self, key) for key in ("best", "num_bad_epochs", "cooldown_counter")}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from where a schedule of the same form stood."""
+        super().load_state_dict(state_dict)
+        for key in ("best", "num_bad_epochs", "cooldown_counter"):
+            setattr(self, key, state_dict[key])
 
 
 class SequentialLR(LRScheduler):

@@ -179,6 +179,12 @@ class Optimizer:
             array = self._scratch[key] = np.empty_like(like)
         return array
 
+    def remembered(self, state: dict[str, Any], name: str, p: np.ndarray) -> np.ndarray:
+        """The array that `state` has under `name`, zeros shaped as p when it is first asked for."""
+        if name not in state:
+            state[name] = np.zeros_like(p)
+        return state[name]
+
     def penalized(self, p: np.ndarray, g: np.ndarray, weight_decay: float) -> np.ndarray:
         """The gradient of loss + λ/2 ‖θ‖², which is g + λθ, for λ = `weight_decay`."""
         total = np.multiply(p, weight_decay, out=self.scratch(p, "penalized"))
@@ -213,10 +219,12 @@ def _listed(params: Iterable[Any], who: str) -> list[Any]:
 
 
 def _check_ranges(group: Group, who: str) -> None:
-    for name in ("lr", "momentum", "weight_decay", "eps"):
+    for name in ("lr", "momentum", "weight_decay", "eps", "alpha", "lr_decay", "initial_accumulator_value"):
         value = group.get(name, 0)
         if not (isinstance(value, Real) and float(value) >= 0):
             raise ValueError(f"{who}: {name} is a number that is not negative, unlike {value!r}")
+    if not (isinstance(rho := group.get("rho", 0), Real) and 0 <= float(rho) <= 1):
+        raise ValueError(f"{who}: rho is a number from 0 to 1, unlike {rho!r}")
     for i, beta in enumerate(group.get("betas", ())):
         if not (isinstance(beta, Real) and 0 <= float(beta) < 1):
             raise ValueError(f"{who}: betas are numbers from 0 to below 1, unlike betas[{i}]={beta!r}")
