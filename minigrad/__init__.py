@@ -15,7 +15,17 @@ from typing import Any
 
 from . import autograd, numpy_protocol, ops, porting
 from .autograd import detect_anomaly, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd import no_grad as inference_mode
 from .creation import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
     arange,
     as_tensor,
     empty,
@@ -56,7 +66,7 @@ from .dtypes import (
 from .errors import ShapeError
 from .function import Function, once_differentiable
 from .gradcheck import gradcheck, gradgradcheck
-from .methods import add, allclose, div, equal, is_floating_point, matmul, mul, sub, where
+from .methods import add, allclose, cross, div, equal, is_floating_point, is_tensor, matmul, mul, numel, sub, where
 from .op import op
 from .ops.elementwise import (
     abs,
@@ -180,21 +190,6 @@ from .ops.shape import (
     unsqueeze,
 )
 from .ops.window import conv1d, conv2d
-from .porting import (
-    BoolTensor,
-    ByteTensor,
-    CharTensor,
-    DoubleTensor,
-    FloatTensor,
-    HalfTensor,
-    IntTensor,
-    LongTensor,
-    ShortTensor,
-    cross,
-    inference_mode,
-    is_tensor,
-    numel,
-)
 from .random import (
     Generator,
     bernoulli,
@@ -308,12 +303,12 @@ __all__ = [
     "index_add",
     "index_select",
     "inference_mode",
-    "is_floating_point",
     "int",
     "int8",
     "int16",
     "int32",
     "int64",
+    "is_floating_point",
     "is_grad_enabled",
     "is_tensor",
     "isfinite",

@@ -166,3 +166,46 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     grid, n = tuple(len(t) for t in tensors), len(tensors)
     grids = [t.reshape((1,) * i + (len(t),) + (1,) * (n - i - 1)).expand(grid) for i, t in enumerate(tensors)]
     return tuple(grids) if indexing == "ij" or n < 2 else tuple(g.transpose(0, 1) for g in grids)
+
+
+# ---- one dtype under a name of its own -------------------------------------------------------------------------------
+
+
+class TensorType:
+    """The tensors of one dtype under a name of their own, such as `LongTensor`.
+
+    Calling it makes one, of data or of a size; `isinstance(x, LongTensor)` and `x.type(LongTensor)` ask for the dtype.
+
+    >>> LongTensor([1, 2]), LongTensor(2, 3).shape
+    (tensor([1, 2]), (2, 3))
+    """
+
+    def __init__(self, name: str, dtype: Any) -> None:
+        self.name, self.dtype = name, dtype
+
+    def __call__(self, *data: Any) -> Tensor:
+        """A tensor of a nested list or an array; of numbers one by one, or nothing, zeros in that size."""
+        if len(data) == 1 and not isinstance(data[0], int):
+            return tensor(data[0], self.dtype)
+        return zeros(*(data or (0,)), dtype=self.dtype)
+
+    def __instancecheck__(self, x: object) -> bool:
+        return isinstance(x, Tensor) and x.dtype == self.dtype
+
+    def __repr__(self) -> str:
+        return f"minigrad.{self.name}"
+
+
+FloatTensor = TensorType("FloatTensor", dtypes.float32)
+DoubleTensor = TensorType("DoubleTensor", dtypes.float64)
+HalfTensor = TensorType("HalfTensor", dtypes.float16)
+ByteTensor = TensorType("ByteTensor", dtypes.uint8)
+CharTensor = TensorType("CharTensor", dtypes.int8)
+ShortTensor = TensorType("ShortTensor", dtypes.int16)
+IntTensor = TensorType("IntTensor", dtypes.int32)
+LongTensor = TensorType("LongTensor", dtypes.int64)
+BoolTensor = TensorType("BoolTensor", dtypes.bool)
+
+TENSOR_TYPES = [
+    FloatTensor, DoubleTensor, HalfTensor, ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor,
+]  # fmt: skip

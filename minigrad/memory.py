@@ -26,7 +26,7 @@ class Clock:
     latest = 0
 
 
-def owner(array: np.ndarray) -> Any:
+def owner(array: Any) -> Any:
     """The array that owns the memory which `array` is a view of (itself if it owns its own)."""
     memory: Any = array
     while isinstance(base := getattr(memory, "base", None), np.ndarray) or hasattr(base, "base"):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,10 @@ import numpy as np
 
 from . import autograd, dtypes, inplace
 from . import device as devices
-from .creation import made, sizes
+from .creation import TENSOR_TYPES, made, sizes
+from .errors import ShapeError
 from .op import op
 from .ops import elementwise, fused, index, linalg, reduce, shape, window
-from .porting import TENSOR_TYPES, cross
 from .tensor import Tensor, as_array, as_dtype
 
 # ---- conversion -----------------------------------------------------------------------------------------------------
@@ -182,25 +183,19 @@ def sub(input: Any, other: Any, *, alpha: float = 1, out: Tensor | None = None) 
     return _put(elementwise.sub(input, other if alpha == 1 else elementwise.mul(other, alpha)), out, "sub")
 
 
-def mul(input: Any, other: Any, *, out: Tensor | None = None) -> Any:
-    """input · other."""
-    return _put(elementwise.mul(input, other), out, "mul")
-
-
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Any:
     """input / other; with `rounding_mode`, its "floor" or its whole part ("trunc"), whose gradient is 0."""
     if rounding_mode not in (None, "floor", "trunc"):
         raise ValueError(f"div: rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}")
-    result = (elementwise.floor_divide if rounding_mode == "floor" else elementwise.div)(input, other)
-    if rounding_mode == "trunc":
-        whole = [x.dtype for x in (elementwise.floor_divide(input, other),) if x.dtype.kind in "iu"]
-        result = elementwise.trunc(result) if not whole else to(elementwise.trunc(result), whole[0])
-    return _put(result, out, "div")
+    how = {None: elementwise.div, "floor": elementwise.floor_divide, "trunc": _truncated}
+    return _put(how[rounding_mode](input, other), out, "div")
 
 
-def matmul(input: Any, other: Any, *, out: Tensor | None = None) -> Any:
-    """The matrix product input @ other; of more dimensions, of the matrices in the last two."""
-    return _put(linalg.matmul(input, other), out, "matmul")
+def _truncated(a: Any, b: Any) -> Any:
+    floor = elementwise.floor_divide(a, b)
+    if floor.dtype.kind == "f":
+        return elementwise.trunc(elementwise.div(a, b))
+    return elementwise.where(floor < 0, -elementwise.floor_divide(-a, b), floor)
 
 
 def _put(result: Any, out: Tensor | None, name: str) -> Any:
@@ -209,13 +204,28 @@ def _put(result: Any, out: Tensor | None, name: str) -> Any:
         return result
     if result.requires_grad or out.requires_grad:
         raise RuntimeError(
-            f"{name}: out= cannot be recorded, but a gradient is asked for; write y = minigrad.{name}(a, b), or use no_grad"
+            f"{name}: out= cannot be recorded, but a gradient is asked for; "
+            f"write y = minigrad.{name}(a, b), or use no_grad"
         )
     return inplace.assign(out, result, f"{name} with out=")
 
 
+def _with_out(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with PyTorch's `out=`, a tensor to write the result into."""
+
+    @functools.wraps(function)
+    def call(*args: Any, out: Tensor | None = None, **named: Any) -> Any:
+        return _put(function(*args, **named), out, function.__name__)
+
+    return call
+
+
+mul = _with_out(elementwise.mul)
+matmul = _with_out(linalg.matmul)
+
+
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
-    """`input` where the condition holds, else `other`; whatever stands in the branch not taken gets gradient 0, even if NaN.
+    """`input` where the condition holds, else `other`; the branch not taken gets gradient 0, even if NaN.
 
     With the condition alone: where it holds, one tensor of indices for each dimension.
     """
@@ -239,6 +249,35 @@ def equal(input: Tensor, other: Tensor) -> bool:
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether |input − other| ≤ atol + rtol · |other| everywhere."""
     return bool(np.allclose(index.plain_values(input), index.plain_values(other), rtol, atol, equal_nan))
+
+
+def is_tensor(obj: object) -> bool:
+    """Whether it is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.numel()
+
+
+def cross(input: Any, other: Any, dim: int | None = None) -> Any:
+    """The cross product of vectors along `dim`, by default the first dimension of length 3.
+
+        cᵢ = aⱼ bₖ − aₖ bⱼ  for a = input, b = other  and (i, j, k) = (1, 2, 3) and its rotations
+
+    **Raises** `ShapeError` if `dim` does not have length 3.
+
+    >>> cross(Tensor([1, 0, 0]), Tensor([0, 1, 0]))
+    tensor([0, 0, 1])
+    """
+    a, b = input, other
+    if dim is None:
+        dim = a.shape.index(3) if 3 in a.shape else -1
+    if any(not x.ndim or x.size(dim) != 3 for x in (a, b)):
+        raise ShapeError(f"cross: dimension {dim} of {a.shape} and {b.shape} holds no vectors of length 3")
+    roll = shape.roll
+    return roll(a, -1, dim) * roll(b, -2, dim) - roll(a, -2, dim) * roll(b, -1, dim)
 
 
 # ---- the tables -----------------------------------------------------------------------------------------------------

@@ -1,103 +1,13 @@
-"""For programs written for PyTorch: its other names for what is here, and what to use instead of what is not.
+"""What PyTorch has and minigrad has not: each such name, and what to use instead.
 
->>> LongTensor([1, 2])
-tensor([1, 2])
->>> LongTensor(2, 3).shape
-(2, 3)
-
-`docs/porting.md` says what to change in such a program. Every name that is left out on purpose stands in `INSTEAD`, so
-that using it raises an error that names the alternative.
+Using one of these names raises an error that says so; `docs/porting.md` says what else to change in a program written
+for PyTorch.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
-
-from . import dtypes
-from .autograd import Recording, no_grad, thread
-from .creation import tensor, zeros
-from .errors import ShapeError
-from .ops.shape import roll
-from .tensor import Tensor
-
-# ---- other names ----------------------------------------------------------------------------------------------------
-
-
-class TensorType:
-    """The tensors of one dtype under a name of their own, such as `LongTensor`.
-
-    Calling it makes one, of data or of a size; `isinstance(x, LongTensor)` and `x.type(LongTensor)` ask for the dtype.
-    """
-
-    def __init__(self, name: str, dtype: Any) -> None:
-        self.name, self.dtype = name, dtype
-
-    def __call__(self, *data: Any) -> Tensor:
-        """A tensor of a nested list or an array; of numbers one by one, or nothing, zeros in that size."""
-        if len(data) == 1 and not isinstance(data[0], int):
-            return tensor(data[0], self.dtype)
-        return zeros(*(data or (0,)), dtype=self.dtype)
-
-    def __instancecheck__(self, x: object) -> bool:
-        return isinstance(x, Tensor) and x.dtype == self.dtype
-
-    def __repr__(self) -> str:
-        return f"minigrad.{self.name}"
-
-
-FloatTensor = TensorType("FloatTensor", dtypes.float32)
-DoubleTensor = TensorType("DoubleTensor", dtypes.float64)
-HalfTensor = TensorType("HalfTensor", dtypes.float16)
-ByteTensor = TensorType("ByteTensor", dtypes.uint8)
-CharTensor = TensorType("CharTensor", dtypes.int8)
-ShortTensor = TensorType("ShortTensor", dtypes.int16)
-IntTensor = TensorType("IntTensor", dtypes.int32)
-LongTensor = TensorType("LongTensor", dtypes.int64)
-BoolTensor = TensorType("BoolTensor", dtypes.bool)
-
-TENSOR_TYPES = [
-    FloatTensor, DoubleTensor, HalfTensor, ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor,
-]  # fmt: skip
-
-
-def inference_mode(mode: Any = True) -> Any:
-    """`no_grad` under another name; `inference_mode(False)` leaves recording as it is."""
-    if callable(mode):
-        return no_grad(mode)
-    return no_grad() if mode else Recording(thread.mode.recording)
-
-
-def is_tensor(obj: object) -> bool:
-    """Whether it is a tensor."""
-    return isinstance(obj, Tensor)
-
-
-def numel(input: Tensor) -> int:
-    """The number of elements."""
-    return input.numel()
-
-
-def cross(input: Any, other: Any, dim: int | None = None) -> Any:
-    """The cross product of vectors along `dim`, by default the first dimension of length 3.
-
-        cᵢ = aⱼ bₖ − aₖ bⱼ  for a = input, b = other  and (i, j, k) = (1, 2, 3) and its rotations
-
-    **Raises** `ShapeError` if `dim` does not have length 3.
-
-    >>> cross(Tensor([1, 0, 0]), Tensor([0, 1, 0]))
-    tensor([0, 0, 1])
-    """
-    a, b = input, other
-    if dim is None:
-        dim = a.shape.index(3) if 3 in a.shape else -1
-    if any(not x.ndim or x.size(dim) != 3 for x in (a, b)):
-        raise ShapeError(f"cross: dimension {dim} of {a.shape} and {b.shape} holds no vectors of length 3")
-    return roll(a, -1, dim) * roll(b, -2, dim) - roll(a, -2, dim) * roll(b, -1, dim)
-
-
-# ---- what is not here -----------------------------------------------------------------------------------------------
 
 INSTEAD = {
     # packages

@@ -3,16 +3,21 @@
 An `.npz` file is a zip archive of arrays: NumPy alone can open it, and loading one never runs code. A dictionary of
 tensors, such as a `state_dict`, is stored under its own names and nothing else. What more a checkpoint holds (numbers,
 strings, the shape of the nesting) stands beside the arrays, as JSON in the entry `__structure__`.
+
+A path that ends in `.safetensors` chooses that format instead, which other frameworks read and write, too: one
+dictionary of tensors and nothing else. It needs the package `safetensors`.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import os
 import secrets
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 import numpy as np
@@ -25,10 +30,12 @@ _STRUCTURE = "__structure__"
 def save(obj: Any, path: str | os.PathLike[str]) -> None:
     """Write tensors, arrays, numbers, strings, None, and dictionaries, lists and tuples of them, to the file `path`.
 
-    The file appears only when it is complete: a failure half-way leaves what was there before. Values are saved, not
-    history: what `load` returns are leaves that do not require grad.
+    To a path that ends in `.safetensors`, one dictionary of tensors is written, such as a `state_dict`. The file
+    appears only when it is complete: a failure half-way leaves what was there before. Values are saved, not history:
+    what `load` returns are leaves that do not require grad.
 
-    **Raises** `TypeError`, naming the entry, if something else is found in `obj`.
+    **Raises** `TypeError`, naming the entry, if something else is found in `obj`; `ImportError` for `.safetensors`
+    without the package of that name.
 
     >>> import os, tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "checkpoint.npz")
@@ -36,17 +43,12 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     >>> load(path)
     {'weights': {'w': tensor([1., 2.])}, 'epoch': 3}
     """
-    arrays: dict[str, np.ndarray] = {_STRUCTURE: np.empty(0)}  # keeps the name from being given to anything else
-    structure = _taken_apart(obj, "", arrays)
-    del arrays[_STRUCTURE]
-    if structure != _names_alone(arrays):
-        arrays[_STRUCTURE] = np.frombuffer(json.dumps(structure).encode(), np.uint8)
-
+    write = _as_safetensors(obj) if _is_safetensors(path) else _as_npz(obj)
     path = os.path.realpath(path)
     temporary = f"{path}.{secrets.token_hex(4)}.part"
     try:
         with open(temporary, "xb") as file:
-            _write(arrays, file)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -57,12 +59,15 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """What `save` wrote to the file `path`; of an `.npz` file from elsewhere, a dictionary of its tensors.
+    """What `save` wrote to the file `path`; of a file from elsewhere, a dictionary of its tensors.
 
-    **Raises** `ValueError` if the file is no `.npz` file of numbers, or is damaged.
+    **Raises** `ValueError` if the file is no `.npz` (or `.safetensors`) file of numbers, or is damaged; `ImportError`
+    for `.safetensors` without the package of that name.
     """
     where = f"load: {os.fspath(path)!r}"
     with open(path, "rb") as file:
+        if _is_safetensors(path):
+            return _read_safetensors(file.read(), where)
         arrays = _read(file, where)
     encoded = arrays.pop(_STRUCTURE, None)
     try:
@@ -70,6 +75,59 @@ def load(path: str | os.PathLike[str]) -> Any:
         return _put_together(structure, arrays)
     except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError(f"{where}: entry {_STRUCTURE!r} is damaged, or does not belong to the other entries") from None
+
+
+def _as_npz(obj: Any) -> Callable[[IO[bytes]], None]:
+    arrays: dict[str, np.ndarray] = {_STRUCTURE: np.empty(0)}  # keeps the name from being given to anything else
+    structure = _taken_apart(obj, "", arrays)
+    del arrays[_STRUCTURE]
+    if structure != _names_alone(arrays):
+        arrays[_STRUCTURE] = np.frombuffer(json.dumps(structure).encode(), np.uint8)
+    return functools.partial(_write, arrays)
+
+
+# ---- .safetensors ---------------------------------------------------------------------------------------------------
+
+
+def _is_safetensors(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path).endswith(".safetensors")
+
+
+def _library(who: str) -> Any:
+    try:
+        return importlib.import_module("safetensors.numpy")
+    except ImportError:
+        raise ImportError(
+            f"{who}: .safetensors files need the package safetensors: pip install 'minigrad[safetensors]' "
+            f"(.npz files need nothing)"
+        ) from None
+
+
+def _as_safetensors(obj: Any) -> Callable[[IO[bytes]], Any]:
+    if not isinstance(obj, dict):
+        raise TypeError(
+            f"save: a .safetensors file holds one dictionary of tensors, not a {type(obj).__name__}; save to .npz"
+        )
+    arrays = {}
+    for name, value in obj.items():
+        array = value.array if isinstance(value, Tensor) else value
+        if not isinstance(name, str) or not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+            raise TypeError(
+                f"save: entry {name!r} is a {type(value).__name__}; a .safetensors file holds tensors under names and "
+                f"nothing else: save them alone, or all of it to .npz"
+            )
+        arrays[name] = np.asarray(array, order="C")
+    content = _library("save").save(arrays)
+    return lambda file: file.write(content)
+
+
+def _read_safetensors(content: bytes, where: str) -> dict[str, Tensor]:
+    library = _library("load")
+    try:
+        arrays = library.load(content)
+    except Exception as error:  # of a class of its own, or a KeyError for a dtype that NumPy does not have
+        raise ValueError(f"{where} cannot be read as a .safetensors file of numbers that NumPy has ({error})") from None
+    return {name: wrap(array.copy()) for name, array in arrays.items()}
 
 
 # ---- nested values as arrays and JSON -------------------------------------------------------------------------------

@@ -10,26 +10,38 @@
 
 from __future__ import annotations
 
-from . import data, functional, init, optim, utils
+from . import data, functional, init, masks, normalisation, optim, similarity, utils
 from .activation import (
+    CELU,
     ELU,
     GELU,
     GLU,
+    SELU,
     Flatten,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
     Hardtanh,
     LeakyReLU,
     LogSigmoid,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
     Softmin,
     Softplus,
+    Softshrink,
+    Softsign,
     Tanh,
+    Tanhshrink,
+    Threshold,
     Unflatten,
 )
-from .attention import MultiHead, SelfAttention
+from .attention import Attention, AttentionPool, CrossAttention, Heads, MultiHead, SelfAttention, attend
 from .container import Identity, ModuleDict, ModuleList, ParameterList, Sequential
 from .conv import (
     AdaptiveAvgPool1d,
@@ -41,9 +53,13 @@ from .conv import (
     MaxPool1d,
     MaxPool2d,
 )
+from .crf import CRF
 from .dropout import Dropout, Dropout1d
-from .embedding import Embedding
-from .linear import Linear
+from .embedding import Embedding, EmbeddingBag
+from .graph_attention import GraphAttention
+from .hierarchy import Hierarchical, pad_documents
+from .linear import Bilinear, LazyLinear, Linear
+from .local_attention import LocalAttention, WindowAttention
 from .loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -56,56 +72,101 @@ from .loss import (
     SmoothL1Loss,
 )
 from .module import Module, Parameter
-from .norm import BatchNorm1d, LayerNorm, RMSNorm
-from .positions import LearnedPositions, RelativeBias, SinusoidalPositions, sinusoids
+from .multihead import MultiheadAttention
+from .norm import BatchNorm1d, GroupNorm, LayerNorm, LazyBatchNorm1d, RMSNorm
+from .positions import (
+    ALiBi,
+    GridBias,
+    LearnedPositions,
+    RelativeBias,
+    RelativeKeys,
+    Rotary,
+    SinusoidalPositions,
+    sinusoids,
+)
+from .record import record_attention
 from .recurrent import RNNCell
-from .transformer import EncoderBlock
+from .summary import summary
+from .transformer import (
+    EncoderBlock,
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from .window import Window
 
 __all__ = [
+    "CELU",
+    "CRF",
     "ELU",
     "GELU",
     "GLU",
+    "SELU",
+    "ALiBi",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "Attention",
+    "AttentionPool",
     "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "Bilinear",
     "Conv1d",
     "Conv2d",
     "CosineSimilarity",
+    "CrossAttention",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
     "Embedding",
+    "EmbeddingBag",
     "EncoderBlock",
     "Flatten",
+    "GraphAttention",
+    "GridBias",
+    "GroupNorm",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
     "Hardtanh",
+    "Heads",
+    "Hierarchical",
     "Identity",
     "KLDivLoss",
     "L1Loss",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyLinear",
     "LeakyReLU",
     "LearnedPositions",
     "Linear",
+    "LocalAttention",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
+    "Mish",
     "Module",
     "ModuleDict",
     "ModuleList",
     "MultiHead",
+    "MultiheadAttention",
     "NLLLoss",
+    "PReLU",
     "Parameter",
     "ParameterList",
     "RMSNorm",
     "RNNCell",
     "ReLU",
+    "ReLU6",
     "RelativeBias",
+    "RelativeKeys",
+    "Rotary",
     "SelfAttention",
     "Sequential",
     "SiLU",
@@ -115,13 +176,30 @@ __all__ = [
     "Softmax",
     "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Unflatten",
     "Window",
+    "WindowAttention",
+    "attend",
     "data",
     "functional",
     "init",
+    "masks",
+    "normalisation",
     "optim",
+    "pad_documents",
+    "record_attention",
+    "similarity",
     "sinusoids",
+    "summary",
     "utils",
 ]

@@ -1,16 +1,18 @@
 """The functions between linear maps, as layers: without them, layers upon layers would be one linear map.
 
-All but `Softmax`, its relatives and `GLU` look at each entry by itself, whatever the shape.
+All but `Softmax`, its relatives and `GLU` look at each entry by itself, whatever the shape. At a kink, the derivative
+is that of the flat side where there is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad import Tensor
+import minigrad
+from minigrad import ShapeError, Tensor, where
 
-from . import functional
-from .module import Module
+from . import functional, init
+from .module import Module, Parameter
 
 
 class ReLU(Module):
@@ -144,6 +146,171 @@ class Hardtanh(Module):
     def extra_repr(self) -> str:
         """The bounds."""
         return f"min_val={self.min_val}, max_val={self.max_val}"
+
+
+class ReLU6(Hardtanh):
+    """min(max(x, 0), 6); on the bounds the derivative is 0.
+
+    Source: Krizhevsky, "Convolutional Deep Belief Networks on CIFAR-10" (2010).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 6.0)
+
+    def extra_repr(self) -> str:
+        """Nothing: the name says it."""
+        return ""
+
+
+class SELU(Module):
+    """λ x where x > 0, else λ α (exp(x) − 1): with λ = 1.0507… and α = 1.6732…, mean 0 and variance 1 stay so.
+
+    Source: Klambauer et al., "Self-Normalizing Neural Networks" (2017), arXiv:1706.02515.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return functional.elu(input, 1.6732632423543772) * 1.0507009873554805
+
+
+class CELU(ELU):
+    """x where x > 0, else α (exp(x / α) − 1): an `ELU` whose derivative at 0 is 1 for every α.
+
+    Source: Barron, "Continuously Differentiable Exponential Linear Units" (2017), arXiv:1704.07483.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return functional.elu(input * (1 / self.alpha)) * self.alpha
+
+
+class PReLU(Module):
+    """x where x > 0, else a x, with a trained slope a: one for all, or one for each of `num_parameters` channels.
+
+    **Shapes**: any → the same; with several slopes (B, C, …). weight (1) or (C), initially `init`.
+
+    **Raises** `ShapeError` if the number of channels is another.
+
+    Source: He et al., "Delving Deep into Rectifiers" (2015), arXiv:1502.01852.
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__()
+        self.num_parameters, self.init = num_parameters, init
+        self.weight = Parameter(minigrad.full((num_parameters,), float(init)))
+
+    def reset_parameters(self) -> None:
+        """Set the slopes to what they were at first."""
+        init.constant_(self.weight, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        slopes = self.weight
+        if self.num_parameters != 1:
+            if input.shape[1:2] != slopes.shape:
+                raise ShapeError(
+                    f"PReLU: {self.num_parameters} slopes need an input (B, {len(slopes)}, …), not {input.shape}"
+                )
+            slopes = slopes.reshape(-1, *(1,) * (input.ndim - 2))
+        return where(input > 0, input, slopes * input)
+
+    def extra_repr(self) -> str:
+        """The number of slopes."""
+        return f"num_parameters={self.num_parameters}"
+
+
+class Hardsigmoid(Module):
+    """x / 6 + 1 / 2, cut off at 0 and 1: a sigmoid of straight lines."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return functional.hardtanh(input * (1 / 6) + 0.5, 0.0, 1.0)
+
+
+class Hardswish(Hardsigmoid):
+    """x · hardsigmoid(x): a `SiLU` of straight lines and a parabola.
+
+    Source: Howard et al., "Searching for MobileNetV3" (2019), arXiv:1905.02244.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return input * super().forward(input)
+
+
+class Mish(Module):
+    """x · tanh(log(1 + exp(x))).
+
+    Source: Misra, "Mish: A Self Regularized Non-Monotonic Activation Function" (2019), arXiv:1908.08681.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return input * functional.tanh(functional.softplus(input))
+
+
+class Softsign(Module):
+    """x / (1 + |x|)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return input / (1 + input.abs())
+
+
+class Tanhshrink(Module):
+    """x − tanh(x)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return input - functional.tanh(input)
+
+
+class Hardshrink(Module):
+    """x where |x| > `lambd`, else 0.
+
+    **Raises** `ValueError` for a negative `lambd`.
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        if lambd < 0:
+            raise ValueError(f"{type(self).__name__}: lambd is not negative, as {lambd} is")
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return input.masked_fill(input.abs() <= self.lambd, 0.0)
+
+    def extra_repr(self) -> str:
+        """The threshold."""
+        return f"{self.lambd}"
+
+
+class Softshrink(Hardshrink):
+    """x brought nearer to 0 by `lambd`, and 0 where |x| ≤ `lambd`.
+
+    **Raises** `ValueError` for a negative `lambd`.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return (input - self.lambd * input.sign()).masked_fill(input.abs() <= self.lambd, 0.0)
+
+
+class Threshold(Module):
+    """x where x > `threshold`, else `value`."""
+
+    def __init__(self, threshold: float, value: float) -> None:
+        super().__init__()
+        self.threshold, self.value = threshold, value
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        return input.masked_fill(input <= self.threshold, self.value)
+
+    def extra_repr(self) -> str:
+        """The threshold and the value."""
+        return f"threshold={self.threshold}, value={self.value}"
 
 
 class Softmax(Module):

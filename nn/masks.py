@@ -1,7 +1,13 @@
 """Who may look where: boolean masks for attention.
 
 One convention everywhere in this package: **True = may attend**, and a mask is broadcast against the scores
-(B, H, Tq, Tk), batch × heads × queries × keys. Masks are combined with `&`.
+(B, H, Tq, Tk), batch × heads × queries × keys. Masks are combined with `&`. A query that may attend to nothing gets
+weights 0, an output of 0 and gradients of 0.
+
+    padding(lengths, T)      the real words of each sentence
+    causal(T)                oneself and what came before
+    window(T, reach)         oneself and the neighbours (`WindowAttention` does the same without the T × T scores)
+    graph(edges, N)          the neighbours in a graph
 """
 
 from __future__ import annotations
@@ -31,6 +37,17 @@ def padding(lengths: Any, steps: int) -> Tensor:
     return Tensor(np.arange(steps) < lengths[:, None, None, None])
 
 
+def real(lengths: Any, batch: int, steps: int) -> Tensor:
+    """`padding` for a batch of so many sentences; without lengths, all of it is real.
+
+    **Raises** `ShapeError` if the lengths do not fit.
+    """
+    mask = padding([steps] * batch if lengths is None else lengths, steps)
+    if mask.shape[0] != batch:
+        raise ShapeError(f"lengths: {mask.shape[0]} lengths for a batch of {batch} sentences")
+    return mask
+
+
 def causal(steps: int) -> Tensor:
     """Each query sees itself and the keys before it.
 
@@ -42,6 +59,66 @@ def causal(steps: int) -> Tensor:
             [ True,  True,  True]])
     """
     return minigrad.tril(minigrad.ones(steps, steps, dtype=minigrad.bool))
+
+
+def window(steps: int, reach: int | tuple[int, int]) -> Tensor:
+    """Each query sees the keys at most `reach` away; a pair (before, after) reaches differently far to either side.
+
+    **Shapes**: (T, T).
+
+    >>> window(3, 1)
+    tensor([[ True,  True, False],
+            [ True,  True,  True],
+            [False,  True,  True]])
+    """
+    before, after = reach_of(reach)
+    distance = np.arange(steps) - np.arange(steps)[:, None]  # key − query
+    return Tensor((-before <= distance) & (distance <= after))
+
+
+def reach_of(reach: int | tuple[int, int]) -> tuple[int, int]:
+    """How far a window reaches (before, after).
+
+    **Raises** `ValueError` if either is negative.
+    """
+    before, after = (reach, reach) if isinstance(reach, int) else reach
+    if before < 0 or after < 0:
+        raise ValueError(f"reach: a window reaches 0 or more steps before and after, not {reach}")
+    return before, after
+
+
+def graph(edges: Any, nodes: int) -> Tensor:
+    """The adjacency matrix of a graph: node i sees node j if an edge leads from j to i. Nodes do not see themselves
+    unless an edge says so.
+
+    **Shapes**: edges (2, E), sources and targets → (N, N).
+
+    **Raises** `ShapeError` if an edge ends at a node that does not exist.
+
+    >>> graph([[0, 1], [1, 2]], 3)
+    tensor([[False, False, False],
+            [ True, False, False],
+            [False,  True, False]])
+    """
+    source, target = ends_of(edges, nodes)
+    adjacent = np.zeros((nodes, nodes), bool)
+    adjacent[target, source] = True
+    return Tensor(adjacent)
+
+
+def ends_of(edges: Any, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The sources and the targets of a list of edges (2, E) between nodes 0 … `nodes` − 1.
+
+    **Raises** `ShapeError` if the list has another shape or names other nodes.
+    """
+    edges = np.asarray(edges.array if isinstance(edges, Tensor) else edges)
+    if not edges.size:
+        edges = edges.reshape(2, 0).astype(np.int64)
+    if edges.ndim != 2 or len(edges) != 2 or edges.dtype.kind not in "iu":
+        raise ShapeError(f"edges: integers (2, E), sources above targets, are needed, not {edges.dtype} {edges.shape}")
+    if edges.size and not 0 <= edges.min() <= edges.max() < nodes:
+        raise ShapeError(f"edges: they join nodes {edges.min()} to {edges.max()}, but there are {nodes}, from 0 on")
+    return edges[0], edges[1]
 
 
 def for_scores(mask: Any, lengths: Any, shape: tuple[int, int, int, int]) -> Tensor | None:
@@ -64,7 +141,11 @@ def for_scores(mask: Any, lengths: Any, shape: tuple[int, int, int, int]) -> Ten
             )
     if lengths is None:
         return mask
-    real = padding(lengths, shape[-1])
-    if real.shape[0] != shape[0]:
-        raise ShapeError(f"lengths: {real.shape[0]} lengths for a batch of {shape[0]} sentences")
-    return real if mask is None else mask & real
+    keys = real(lengths, shape[0], shape[-1])
+    return keys if mask is None else mask & keys
+
+
+def for_one_head(mask: Any, lengths: Any, shape: tuple[int, int, int, int]) -> Tensor | None:
+    """`for_scores` for a layer with a single head, whose scores are (B, Tq, Tk)."""
+    allowed = for_scores(mask, lengths, shape)
+    return allowed if allowed is None or allowed.ndim < 4 else allowed.squeeze(1)

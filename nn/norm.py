@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import minigrad
@@ -154,3 +155,83 @@ class BatchNorm1d(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
+
+
+class LazyBatchNorm1d(BatchNorm1d):
+    """A `BatchNorm1d` that takes the number of its channels from the first input, and is a plain one from then on.
+
+    Until then it has parameters without entries: call the model once before its weights are loaded or looked at.
+
+    **Shapes**, **parameters**: as `BatchNorm1d`.
+    """
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, affine, track_running_stats, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Take the number of channels of the input, then normalise each."""
+        if input.ndim not in (2, 3):
+            raise ShapeError(f"LazyBatchNorm1d: an input (B, C) or (B, C, T) is needed, not {input.shape}")
+        self.num_features = input.shape[1]
+        for tensor, value in ((self.weight, 1), (self.bias, 0), (self.running_mean, 0), (self.running_var, 1)):
+            if tensor is not None:
+                tensor.data = minigrad.full((self.num_features,), value, dtype=tensor.dtype)
+        self.__class__ = BatchNorm1d  # type: ignore[assignment]  # from now on it is one
+        return self.forward(input)
+
+
+class GroupNorm(Module):
+    """(x − mean) / √(variance + ε) · weight + bias, with mean and variance over each group of channels of each example.
+
+    One group is layer normalisation over everything but the batch; a group for each channel, instance normalisation.
+
+    **Shapes**: (B, C, …) → the same; weight and bias (C), initially ones and zeros.
+
+    **Raises** `ShapeError` if `num_groups` does not divide `num_channels`, or x has not `num_channels` channels.
+
+    Source: Wu and He, "Group Normalization" (2018), arXiv:1803.08494.
+
+    >>> GroupNorm(2, 4, eps=0.0)(minigrad.tensor([[1.0, 3.0, 5.0, 9.0]]))  # two groups of two
+    tensor([[-1.,  1., -1.,  1.]], grad_fn=<add>)
+    """
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, bias: bool = True
+    ) -> None:
+        super().__init__()
+        if num_groups < 1 or num_channels % num_groups:
+            raise ShapeError(f"GroupNorm: {num_channels} channels cannot be shared equally by {num_groups} groups")
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        self.weight = Parameter(minigrad.ones(num_channels)) if affine else None
+        self.bias = Parameter(minigrad.zeros(num_channels)) if affine and bias else None
+
+    def reset_parameters(self) -> None:
+        """Set weight and bias so that they change nothing."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each group."""
+        if input.ndim < 2 or input.shape[1] != self.num_channels:
+            raise ShapeError(f"GroupNorm: an input (B, {self.num_channels}, …) is needed, not {input.shape}")
+        rows = input.reshape(len(input), self.num_groups, math.prod(input.shape[1:]) // self.num_groups)
+        y = functional.layer_norm(rows, rows.shape[2:], eps=self.eps).reshape(input.shape)
+        channels = (-1,) + (1,) * (input.ndim - 2)
+        if self.weight is not None:
+            y = y * self.weight.reshape(channels)
+        return y if self.bias is None else y + self.bias.reshape(channels)
+
+    def extra_repr(self) -> str:
+        """The groups, the channels and the options."""
+        affine = f"affine={self.affine}, bias={self.bias is not None}"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, {affine}"

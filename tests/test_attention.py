@@ -8,8 +8,10 @@ import pytest
 import minigrad
 import nn
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
-from nn import masks
-from nn.attention import attend
+from minigrad.autograd import thread
+from nn import masks, normalisation, similarity
+from nn.attention import Attention, AttentionPool, CrossAttention, Heads, MultiHead, SelfAttention, attend
+from nn.local_attention import LocalAttention, WindowAttention
 
 
 def test_attend_by_hand():
@@ -177,6 +179,270 @@ def test_masks_that_do_not_fit_are_explained():
         layer(x, lengths=[3, 5, 5])
     with pytest.raises(ShapeError, match=r"\(5, 6\)"):
         layer(x[0])
+
+
+def test_all_outputs_come_from_one_product_each():
+    """However many queries there are: one matrix product for the scores, one for the mixture."""
+    seen = []
+    before, thread.mode.observer = thread.mode.observer, lambda name, args, result: seen.append(name)
+    try:
+        attend(*(minigrad.randn(2, 7, 5) for _ in range(3)))
+    finally:
+        thread.mode.observer = before
+    assert seen.count("matmul") == 2
+
+
+def test_attention_and_linear_layers_alternate():
+    layers = [layer for _ in range(3) for layer in (SelfAttention(3, 2), nn.Linear(3, 3))]
+    model, x = nn.Sequential(*layers), minigrad.randn(2, 5, 3)
+    assert gradcheck(model, x)
+    assert gradgradcheck(model, x)
+
+
+# ---- any similarity with any normalisation, any mask, any layer -----------------------------------------------------
+
+SIMILARITIES = [*similarity.PLAIN, *similarity.SIZED]
+NORMALISATIONS = list(normalisation.NAMED)
+LAYERS = {
+    "Attention": lambda **stages: Attention(**stages),
+    "SelfAttention": lambda **stages: SelfAttention(6, 3, 6, positions=nn.RelativeBias(1, 2), **stages),
+    "AttentionPool": lambda **stages: AttentionPool(6, **stages),
+    "MultiHead": lambda **stages: MultiHead(6, 2, positions=nn.RelativeBias(2, 2), **stages),
+    "WindowAttention": lambda **stages: WindowAttention(6, 2, positions=nn.RelativeBias(1, 2), **stages),
+    "LocalAttention": lambda **stages: LocalAttention(6, 1.7, predict=True, **stages),
+    "Heads": lambda **stages: Heads([SelfAttention(6, d_v=2, **stages), SelfAttention(6, d_v=3, **stages)], 6),
+}
+
+
+@pytest.mark.parametrize("scores", SIMILARITIES)
+@pytest.mark.parametrize("weights", NORMALISATIONS)
+def test_every_choice_combines_with_every_other(scores, weights):
+    mask = masks.causal(5) & masks.window(5, 2)
+    for name, make in LAYERS.items():
+        if name == "Attention":
+            layer = make(similarity=similarity.choose_similarity(scores, 6, 6), normalisation=weights)
+        else:
+            layer = make(similarity=scores, normalisation=weights)
+        where = {} if name in ("AttentionPool", "WindowAttention") else {"mask": mask}
+        x = minigrad.randn(3, 5, 6, requires_grad=True)
+        y = layer(x, lengths=[5, 3, 0], **where)
+        assert y.shape == ((3, 6) if name == "AttentionPool" else (3, 5, 6))
+        (y * minigrad.randn(*y.shape)).sum().backward()
+        assert y.isfinite().all()
+        assert x.grad.isfinite().all()
+        assert (x.grad[2] == 0).all()  # the sentence of no words
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients_of_every_layer(name):
+    layer = LAYERS[name]()
+    x = minigrad.randn(2, 5, 6)
+    assert gradcheck(layer, x)
+    assert gradgradcheck(layer, x)
+    assert gradcheck(_with_parameters(layer, lengths=[5, 3]), x)
+    assert gradgradcheck(_with_parameters(layer, lengths=[5, 3]), x)
+
+
+@pytest.mark.parametrize("scores", SIMILARITIES)
+def test_permuting_the_input_permutes_the_output(scores):
+    for steps in (1, 2, 7, 50):
+        layer = SelfAttention(3, 5, 2, similarity=scores).double()
+        x, order = minigrad.randn(2, steps, 3, dtype=minigrad.float64), minigrad.randperm(steps)
+        np.testing.assert_allclose(layer(x)[:, order].detach(), layer(x[:, order]).detach(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("weights", NORMALISATIONS)
+def test_what_may_not_be_attended_has_no_influence(weights):
+    """Bit for bit, in value and gradient, whatever the normalisation."""
+    layer = SelfAttention(3, normalisation=weights).eval()
+    x = minigrad.randn(2, 5, 3, requires_grad=True)
+    other = x.detach().clone()
+    other[:, 3:] = 1e3
+    y = layer(x, mask=masks.causal(5))
+    assert (layer(other, mask=masks.causal(5))[:, :3] == y[:, :3]).all()
+    (y[:, :3] * minigrad.randn(2, 3, 3)).sum().backward()
+    assert (x.grad[:, 3:] == 0).all()
+
+
+# ---- without projections --------------------------------------------------------------------------------------------
+
+
+def test_attention_without_parameters():
+    """y_i = Σ_j w_ij x_j with w = softmax of x_i · x_j, by loops, for a sentence of nine words."""
+    layer = Attention(similarity="dot")
+    x = minigrad.randn(1, 9, 5, dtype=minigrad.float64)
+    y, weights = layer(x, return_weights=True)
+    assert list(layer.parameters()) == []
+    v = x[0].numpy()
+    for i in range(9):
+        e = [math.exp(sum(v[i] * v[j])) for j in range(9)]
+        np.testing.assert_allclose(weights[0, i].numpy(), np.array(e) / sum(e), rtol=1e-10)
+        np.testing.assert_allclose(y[0, i].numpy(), sum(e[j] / sum(e) * v[j] for j in range(9)), atol=1e-12)
+
+
+def test_the_three_matrices_are_all_that_self_attention_adds():
+    layer, plain = SelfAttention(5, 3, 2), Attention()
+    x = minigrad.randn(2, 7, 5)
+    assert (layer(x) == plain(layer.query(x), layer.key(x), layer.value(x))).all()
+
+
+def test_rows_and_columns_are_two_ways_to_write_the_same():
+    """Rows: softmax(Q Kᵀ) V. Columns: V softmax(Kᵀ Q), with softmax down the columns. One is the other transposed."""
+    q, k, v = (minigrad.randn(n, d, dtype=minigrad.float64) for n, d in ((3, 5), (7, 5), (7, 2)))
+    rows, weights = attend(q, k, v, similarity="dot")
+    columns = v.T @ minigrad.softmax(k @ q.T, 0)
+    np.testing.assert_allclose(rows, columns.T, rtol=1e-12)
+    np.testing.assert_allclose(weights, minigrad.softmax(k @ q.T, 0).T, rtol=1e-12)
+
+
+def test_an_image_is_a_set_of_vectors():
+    """5 × 10 pixels of 3 channels are 50 vectors; what one pixel looks at is a picture again."""
+    image = minigrad.randn(5, 10, 3)
+    y, weights = SelfAttention(3)(image.flatten(0, 1).unsqueeze(0), return_weights=True)
+    assert y.shape == (1, 50, 3)
+    np.testing.assert_allclose(weights[0, 17].reshape(5, 10).sum().item(), 1, rtol=1e-5)
+
+
+# ---- from outside ---------------------------------------------------------------------------------------------------
+
+
+def _same_weights(source, target):
+    with minigrad.no_grad():
+        target.load_state_dict(source.state_dict())
+    return target
+
+
+@pytest.mark.parametrize("scores", SIMILARITIES)
+def test_asking_oneself_from_outside_is_self_attention(scores):
+    inside = SelfAttention(6, 5, 3, similarity=scores)
+    outside = _same_weights(inside, CrossAttention(6, d_k=5, d_v=3, similarity=scores))
+    x = minigrad.randn(2, 7, 6)
+    for where in ({}, {"lengths": [7, 2]}, {"mask": masks.causal(7)}):
+        assert (inside(x, **where) == outside(x, x, **where)).all()
+
+
+def test_one_question_for_all_or_one_for_each_position():
+    layer = CrossAttention(5, context_dim=3, d_k=7, d_v=2)
+    questions, text = minigrad.randn(2, 11, 5), minigrad.randn(2, 13, 3)
+    y, weights = layer(questions, text, lengths=[13, 4], return_weights=True)
+    assert (y.shape, weights.shape) == ((2, 11, 2), (2, 11, 13))
+    assert (weights[1, :, 4:] == 0).all()
+    alone, single = layer(questions[:, 3], text, lengths=[13, 4], return_weights=True)
+    np.testing.assert_allclose(alone.detach(), y[:, 3].detach(), rtol=1e-4, atol=1e-6)
+    assert single.shape == (2, 13)
+    assert gradcheck(layer, questions[:, :2], text[:, :3])
+    assert gradgradcheck(layer, questions[:, 0], text[:, :3])
+
+
+def test_a_question_finds_its_answer_in_a_passage():
+    """A passage of seven (name, fact) pairs; the question is a name, the answer the fact that stands with it."""
+    names, facts = minigrad.eye(7), minigrad.eye(5)
+    layer = CrossAttention(7, context_dim=12, d_k=7, d_v=5)
+    optimizer = nn.optim.Adam(layer.parameters(), lr=0.05)
+
+    def passages(batch):
+        who = minigrad.stack([minigrad.randperm(7) for _ in range(batch)])
+        what = minigrad.randint(5, (batch, 7))
+        asked = minigrad.randint(7, (batch,))
+        everybody = minigrad.arange(batch)
+        context = minigrad.cat([names[who], facts[what]], -1)
+        return names[who[everybody, asked]], context, what[everybody, asked], asked
+
+    for _ in range(150):
+        question, context, answer, _ = passages(32)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(layer(question, context), answer).backward()
+        optimizer.step()
+    question, context, answer, asked = passages(101)
+    y, weights = layer(question, context, return_weights=True)
+    assert (y.argmax(-1) == answer).float().mean().item() > 0.95
+    assert (weights.argmax(-1) == asked).float().mean().item() > 0.95
+
+
+# ---- a sequence as one vector ---------------------------------------------------------------------------------------
+
+
+def test_pooling_by_hand():
+    """Query (2, 0), √D = √2: scores √2 · log 3 / √2 = log 3 and 0, so the weights are 3/4 and 1/4."""
+    layer = AttentionPool(2)
+    with minigrad.no_grad():
+        layer.query.copy_(Tensor([[math.sqrt(2), 0.0]]))
+    x = Tensor([[[math.log(3), 4.0], [0.0, 8.0], [9.0, 9.0]]])
+    y, weights = layer(x, lengths=[2], return_weights=True)
+    np.testing.assert_allclose(weights.detach(), [[0.75, 0.25, 0]], rtol=1e-6)
+    np.testing.assert_allclose(y.detach(), [[0.75 * math.log(3), 5.0]], rtol=1e-6)
+    hidden = layer(x, mask=[[True, True, False]])
+    assert (hidden == y).all()
+    with pytest.raises(ShapeError, match=r"\(1, 3\) is needed, not \(3,\)"):
+        layer(x, mask=[True, True, False])
+
+
+def test_pooling_starts_near_the_mean_and_ignores_order():
+    layer, x = AttentionPool(6), minigrad.randn(3, 7, 6)
+    np.testing.assert_allclose(layer(x).detach(), x.mean(1), atol=0.05)
+    np.testing.assert_allclose(layer(x).detach(), layer(x[:, minigrad.randperm(7)]).detach(), atol=1e-5)
+
+
+# ---- several heads --------------------------------------------------------------------------------------------------
+
+
+def _as_single_heads(layer, dim, d_k, d_v, **stages):
+    """The heads of a MultiHead without biases as layers of their own."""
+    heads = []
+    for h in range(layer.num_heads):
+        single = SelfAttention(dim, d_k, d_v, **stages).to(layer.query.weight.dtype)
+        with minigrad.no_grad():
+            single.query.weight.copy_(layer.query.weight[h * d_k : (h + 1) * d_k])
+            single.key.weight.copy_(layer.key.weight[h * d_k : (h + 1) * d_k])
+            single.value.weight.copy_(layer.value.weight[h * d_v : (h + 1) * d_v])
+        single.similarity = layer.similarity
+        heads.append(single)
+    joined = Heads(heads, dim).to(layer.query.weight.dtype)
+    with minigrad.no_grad():
+        joined.output.weight.copy_(layer.output.weight)
+    return joined
+
+
+@pytest.mark.parametrize("scores", SIMILARITIES)
+@pytest.mark.parametrize("num_heads", [1, 2, 3, 8])
+def test_one_product_for_all_heads_is_a_loop_over_single_heads(scores, num_heads):
+    """In value, weights and gradient, also where the heads do not divide the features."""
+    fused = MultiHead(6, num_heads, bias=False, d_k=5, d_v=3, similarity=scores).double()
+    loop = _as_single_heads(fused, 6, 5, 3)
+    x = minigrad.randn(2, 7, 6, dtype=minigrad.float64, requires_grad=True)
+    y, weights = fused(x, lengths=[7, 4], return_weights=True)
+    z, others = loop(x, lengths=[7, 4], return_weights=True)
+    np.testing.assert_allclose(y.detach(), z.detach(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(weights.detach(), others.detach(), rtol=1e-9, atol=1e-12)
+    cotangent = minigrad.randn(2, 7, 6, dtype=minigrad.float64)
+    ours = minigrad.grad((y * cotangent).sum(), [x, fused.query.weight, fused.output.weight])
+    theirs = minigrad.grad((z * cotangent).sum(), [x, *(head.query.weight for head in loop.heads), loop.output.weight])
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(ours[1], minigrad.cat(theirs[1:-1]), rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(ours[2], theirs[-1], rtol=1e-8, atol=1e-12)
+
+
+def test_a_head_can_be_taken_out():
+    """The output is a sum over heads: without head 1, its columns of the output matrix are missing."""
+    layer, x = MultiHead(6, 3, bias=False).double(), minigrad.randn(2, 5, 6, dtype=minigrad.float64)
+    whole = layer(x).detach()
+    parts = []
+    for h in range(3):
+        alone = _same_weights(layer, MultiHead(6, 3, bias=False).double())
+        with minigrad.no_grad():
+            alone.output.weight[:, [c for c in range(6) if c // 2 != h]] = 0.0
+        parts.append(alone(x).detach())
+    np.testing.assert_allclose(sum(p.numpy() for p in parts), whole, atol=1e-12)
+
+
+def test_heads_may_be_of_different_kinds():
+    layer = Heads([WindowAttention(6, 1, d_v=2), SelfAttention(6, d_v=3, normalisation="sparsemax")], 5, bias=True)
+    x = minigrad.randn(2, 7, 6)
+    assert layer(x, lengths=[7, 3]).shape == (2, 7, 5)
+    assert gradcheck(layer, x)
+    pools = Heads([AttentionPool(6), AttentionPool(6, similarity="additive")], 5)
+    y, weights = pools(x, lengths=[7, 3], return_weights=True)
+    assert (y.shape, weights.shape) == ((2, 5), (2, 2, 7))
 
 
 # ---- positions ------------------------------------------------------------------------------------------------------

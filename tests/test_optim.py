@@ -421,7 +421,9 @@ def test_values_replaced_by_others_of_another_shape(make: Callable[..., Optimize
         optimizer.step()
     p.grad = minigrad.ones(3)
     if optimizer.state[p]:
-        with pytest.raises(ShapeError, match=r"(momentum_buffer|exp_avg|sum|square_avg) \(1,\).*; were its values replaced"):
+        with pytest.raises(
+            ShapeError, match=r"(momentum_buffer|exp_avg|sum|square_avg) \(1,\).*; were its values replaced"
+        ):
             optimizer.step()
 
 

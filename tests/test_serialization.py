@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -254,3 +255,58 @@ def test_a_structure_that_does_not_fit(text: bytes, tmp_path: Path) -> None:
     np.savez(tmp_path / "file.npz", w=np.ones(2), __structure__=np.frombuffer(text, np.uint8))
     with pytest.raises(ValueError, match="entry '__structure__' is damaged"):
         minigrad.load(tmp_path / "file.npz")
+
+
+# ---- .safetensors ---------------------------------------------------------------------------------------------------
+
+
+def test_safetensors_there_and_back(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.numpy", reason="the optional package safetensors is not installed")
+    path = tmp_path / "model.safetensors"
+    state = {
+        "layer.weight": minigrad.arange(6.0).reshape(2, 3).T,  # not row by row in memory
+        "layer.bias": Tensor([1.5, -2.5], dtype=np.float64),
+        "count": minigrad.tensor(7),
+        "mask": minigrad.tensor([True, False]),
+    }
+    minigrad.save(state, path)
+    loaded = minigrad.load(path)
+    assert same({name: loaded[name] for name in state}, state)  # the file has an order of its own
+    assert len(loaded) == len(state)
+    for name, array in safetensors.load_file(path).items():  # as others find it
+        np.testing.assert_array_equal(array, state[name].numpy())
+        assert array.dtype == state[name].dtype
+    safetensors.save_file({"w": np.ones((2, 3), np.float32)}, path)
+    loaded = minigrad.load(path)
+    assert same(loaded, {"w": minigrad.ones(2, 3)})
+    loaded["w"].add_(1)  # its memory is its own
+
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"load: '.*model.safetensors' cannot be read as a .safetensors file"):
+        minigrad.load(path)
+
+
+@pytest.mark.parametrize(
+    ("obj", "message"),
+    [
+        ([minigrad.ones(2)], "holds one dictionary of tensors, not a list"),
+        ({"w": minigrad.ones(2), "epoch": 3}, "entry 'epoch' is a int"),
+        ({"model": {"w": minigrad.ones(2)}}, "entry 'model' is a dict"),
+        ({0: minigrad.ones(2)}, "entry 0 is a Tensor; .* holds tensors under names"),
+    ],
+)
+def test_safetensors_hold_nothing_else(obj: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=message):
+        minigrad.save(obj, tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("safetensors", "safetensors.numpy"):
+        monkeypatch.setitem(sys.modules, name, None)
+    path = tmp_path / "x.safetensors"
+    with pytest.raises(ImportError, match=r"save: \.safetensors files need the package safetensors: pip install"):
+        minigrad.save({"w": minigrad.ones(2)}, path)
+    path.write_bytes(b"")
+    with pytest.raises(ImportError, match="load: "):
+        minigrad.load(path)

@@ -114,8 +114,9 @@ def _trajectory(start: np.ndarray, steps: int, reverse: bool, dtype: Any) -> tup
     return states[:-1], states[1:], states[-1]
 
 
-def _projected(dtype: Any, x: np.ndarray, weight: np.ndarray, *biases: Any) -> np.ndarray:
-    """W x + biases for all steps at once, as columns: (T, rows, B)."""
+def _projected(others: Sequence[Any], x: np.ndarray, weight: np.ndarray, *biases: Any) -> np.ndarray:
+    """W x + biases for all steps at once, as columns (T, rows, B), in the widest dtype of these and the `others`."""
+    dtype = np.result_type(*[a for a in (x, weight, *biases, *others) if a is not None])
     z = np.matmul(weight, x.swapaxes(1, 2), dtype=dtype)
     for bias in biases:
         if bias is not None:
@@ -184,7 +185,7 @@ def _rnn_forward(
     _check("rnn", 1, x, [h], [weight_ih, weight_hh, bias_ih, bias_hh], lengths)
     real, order = _real(x, lengths), _order(x, reverse)
     x = _kept(real, x, 0)
-    z = _projected(np.result_type(x, h, weight_ih, weight_hh), x, weight_ih, bias_ih, bias_hh)
+    z = _projected([h, weight_hh, bias_hh], x, weight_ih, bias_ih, bias_hh)
     before, after, last = _trajectory(h, len(x), reverse, z.dtype)
     for t in order:
         np.matmul(weight_hh, before[t], out=after[t])
@@ -268,7 +269,7 @@ def _gru_forward(
     real, order = _real(x, lengths), _order(x, reverse)
     x = _kept(real, x, 0)
     size, batch = h.shape[1], h.shape[0]
-    z = _projected(np.result_type(x, h, weight_ih, weight_hh), x, weight_ih, bias_ih)
+    z = _projected([h, weight_hh, bias_hh], x, weight_ih, bias_ih)
     before, after, last = _trajectory(h, len(x), reverse, z.dtype)
     from_h, new_h = np.empty_like(z[0]), np.empty((len(x), size, batch), z.dtype)  # W_hh h + b_hh, and its last block
     bias = 0 if bias_hh is None else np.repeat(bias_hh[:, None], batch, 1)
@@ -311,12 +312,15 @@ def _gru_backward(
     real = _numbers(real, z.dtype)
     g, dh = _arriving(g, steps, real)
     reset, update, candidate = z.reshape(steps, 3, size, batch).swapaxes(0, 1)
-    # ∂h'/∂ of the preactivations, (T, 3, H, B): at first for what comes from h, W_hh h + b_hh
-    slopes = np.empty((steps, 3, size, batch), z.dtype)
-    to_new = (1 - update) * (1 - candidate * candidate)
-    slopes[:, 0] = to_new * new_h * reset * (1 - reset)
-    slopes[:, 1] = (before - candidate) * update * (1 - update)
-    slopes[:, 2] = to_new * reset
+    # ∂h'/∂z of reset and update, and of the candidate for what comes from h, (T, 3, H, B), and from x, (T, H, B)
+    slopes = (1 - z).reshape(steps, 3, size, batch)
+    slopes *= z.reshape(slopes.shape)
+    to_new = 1 - candidate * candidate
+    to_new *= 1 - update
+    slopes[:, 0] *= new_h
+    slopes[:, 0] *= to_new
+    slopes[:, 1] *= before - candidate
+    np.multiply(to_new, reset, out=slopes[:, 2])
     if real is not None:
         to_new *= real
         slopes *= real[:, None]
@@ -374,7 +378,7 @@ def _lstm_forward(
     real, order = _real(x, lengths), _order(x, reverse)
     x = _kept(real, x, 0)
     steps, size, batch = len(x), h.shape[1], h.shape[0]
-    z = _projected(np.result_type(x, h, weight_ih, weight_hh), x, weight_ih, bias_ih, bias_hh)
+    z = _projected([h, c, weight_hh, bias_hh], x, weight_ih, bias_ih, bias_hh)
     h_before, h_after, h_last = _trajectory(h, steps, reverse, z.dtype)
     c_before, c_after, c_last = _trajectory(c, steps, reverse, z.dtype)
     tanh_c = np.empty((steps, size, batch), z.dtype)
