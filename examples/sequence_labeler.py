@@ -7,7 +7,8 @@
 
 Every token becomes a vector (of its word, its last letters, its shape); a mixer lets the tokens of a sentence see each
 other; a linear layer scores the tags of each token. `--model` chooses the mixer: `linear` sees one word only, `window`
-and `conv1d` its neighbours, `rnn` what stands to the left, `attention` (one head) and `multihead` the whole sentence.
+and `conv1d` its neighbours, `rnn`, `lstm` and `gru` what stands to the left (with `bi` before the name, to the right
+too), `attention` (one head) and `multihead` the whole sentence. `--crf` judges the tags of a sentence together.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import nn.functional as F
 from examples.progress import Progress
 from minigrad import Tensor
 from nn import optim
-from nn.data import Sentence, Vocab, buckets, pad, read_conllu
+from nn.data import Sentence, Vocab, buckets, length_mask, pad, read_conllu
 
 HERE = Path(__file__).parent / "data"
 IGNORED = -100  # the label of padding, which the loss does not count
@@ -108,30 +109,33 @@ class TokenFeatures(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """A recurrent cell, step by step from left to right: (B, T, D) → (B, T, H)."""
+    """A recurrent network over the sentence, from the left or from both sides: (B, T, D) → (B, T, H) or (B, T, 2H)."""
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, kind: str, dim: int, hidden: int) -> None:
         super().__init__()
-        self.cell = nn.RNNCell(dim, hidden)
+        layer = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[kind.removeprefix("bi")]
+        self.layer = layer(dim, hidden, batch_first=True, bidirectional=kind.startswith("bi"))
+
+    def forward(self, x: Tensor, lengths: np.ndarray) -> Tensor:
+        return self.layer(x, lengths=lengths)[0]
+
+
+class Nearby(nn.Module):
+    """Layers that see a token and its neighbours: (B, T, D) → (B, T, H); padding is as empty as what lies beyond it."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor, lengths: np.ndarray) -> Tensor:
+        return self.layers(x.masked_fill(Tensor(~length_mask(lengths, x.shape[1])[:, :, None]), 0.0))
+
+
+class Convolution(nn.Conv1d):
+    """A convolution along time, for sequences with the features last: (B, T, D) → (B, T, H)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        h = x.new_zeros(len(x), self.cell.hidden_size)
-        states = []
-        for t in range(x.shape[1]):
-            h = self.cell(x[:, t], h)
-            states.append(h)
-        return minigrad.stack(states, dim=1)
-
-
-class Convolution(nn.Module):
-    """Three neighbours, twice: (B, T, D) → (B, T, H)."""
-
-    def __init__(self, dim: int, hidden: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(dim, hidden, kernel_size=3, padding="same")
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.conv(x.transpose(1, 2))).transpose(1, 2)
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
 class Transformer(nn.Module):
@@ -162,37 +166,50 @@ class Transformer(nn.Module):
         return self.norm(x)
 
 
+def mixer_for(model: str, dim: int, positions: str) -> tuple[nn.Module, int, float]:
+    """The layer that lets tokens see each other, the size of what it gives for each, and the dropout around it."""
+    if model in ("attention", "multihead"):
+        return Transformer(dim, 1 if model == "attention" else 4, positions), 64, 0.0
+    if model == "linear":
+        return Nearby(nn.Linear(dim, 128), nn.ReLU()), 128, 0.3
+    if model == "window":
+        return Nearby(nn.Window(dim, 128), nn.ReLU()), 128, 0.3
+    if model == "conv1d":
+        return Nearby(Convolution(dim, 128, kernel_size=3, padding="same"), nn.ReLU()), 128, 0.3
+    return Recurrent(model, dim, 64), 128 if model.startswith("bi") else 64, 0.3
+
+
 class Tagger(nn.Module):
     """ids (B, T, 5) and lengths (B) → scores of the tags (B, T, tags)."""
 
-    def __init__(self, lexicon: Lexicon, model: str, positions: str = "relative") -> None:
+    def __init__(self, lexicon: Lexicon, model: str, positions: str = "relative", crf: bool = False) -> None:
         super().__init__()
         self.features = TokenFeatures(lexicon)
-        dim = self.features.dim
-        mixers: dict[str, Callable[[], tuple[nn.Module, int, float]]] = {  # the mixer, its output size, dropout
-            "linear": lambda: (nn.Sequential(nn.Linear(dim, 128), nn.ReLU()), 128, 0.3),
-            "window": lambda: (nn.Sequential(nn.Window(dim, 128), nn.ReLU()), 128, 0.3),
-            "conv1d": lambda: (Convolution(dim, 128), 128, 0.3),
-            "rnn": lambda: (Recurrent(dim, 64), 64, 0.3),
-            "attention": lambda: (Transformer(dim, 1, positions), 64, 0.0),
-            "multihead": lambda: (Transformer(dim, 4, positions), 64, 0.0),
-        }
-        self.mixer, size, dropout = mixers[model]()
+        self.mixer, size, dropout = mixer_for(model, self.features.dim, positions)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(size, len(lexicon.tags))
+        self.crf = nn.CRF(len(lexicon.tags)) if crf else None
 
     def forward(self, ids: Tensor, lengths: np.ndarray) -> Tensor:
-        x = self.dropout(self.features(ids))
-        if isinstance(self.mixer, Transformer):
-            return self.output(self.mixer(x, lengths))
-        real = np.arange(x.shape[1]) < np.asarray(lengths)[:, None]
-        x = x * Tensor(real[:, :, None].astype(np.float32)).to(
-            x.dtype
-        )  # padding is as empty as what lies beyond the sentence
-        return self.output(self.dropout(self.mixer(x)))
+        x = self.mixer(self.dropout(self.features(ids)), lengths)
+        return self.output(self.dropout(x))
+
+    def loss(self, ids: Tensor, lengths: np.ndarray, tags: Tensor) -> Tensor:
+        """The mean over all tokens of −log p(tag), tag by tag, or of the whole sentence with a CRF."""
+        scores = self(ids, lengths)
+        if self.crf is None:
+            return F.cross_entropy(scores.flatten(0, 1), tags.flatten(), ignore_index=IGNORED)
+        return -self.crf(scores, tags, lengths, reduction="sum") / int(lengths.sum())
+
+    def best(self, ids: Tensor, lengths: np.ndarray) -> list[list[int]]:
+        """The best tags of each sentence."""
+        scores = self(ids, lengths)
+        if self.crf is not None:
+            return self.crf.decode(scores, lengths)
+        return [row[:n] for row, n in zip(scores.argmax(-1).tolist(), lengths, strict=True)]
 
 
-MODELS = ["attention", "multihead", "rnn", "conv1d", "window", "linear"]
+MODELS = ["attention", "multihead", "rnn", "lstm", "gru", "birnn", "bilstm", "bigru", "conv1d", "window", "linear"]
 POSITIONS = ["none", "sinusoidal", "learned", "relative"]
 
 
@@ -207,10 +224,8 @@ def batch_of(examples: Sequence[Example]) -> tuple[Tensor, np.ndarray, Tensor]:
 
 
 def loss_of(tagger: Tagger, examples: Sequence[Example]) -> Tensor:
-    """The mean cross-entropy over all real tokens of a batch."""
-    ids, lengths, tags = batch_of(examples)
-    scores = tagger(ids, lengths)
-    return F.cross_entropy(scores.flatten(0, 1), tags.flatten(), ignore_index=IGNORED)
+    """The mean loss over all real tokens of a batch."""
+    return tagger.loss(*batch_of(examples))
 
 
 @minigrad.no_grad()
@@ -220,9 +235,8 @@ def predict(tagger: Tagger, examples: Sequence[Example]) -> list[np.ndarray]:
     answers: list[Any] = [None] * len(examples)
     for group in buckets([len(e.ids) for e in examples], 64):
         ids, lengths, _ = batch_of([examples[i] for i in group])
-        best = tagger(ids, lengths).argmax(-1).numpy()
-        for row, i in enumerate(group):
-            answers[i] = best[row, : lengths[row]]
+        for i, tags in zip(group, tagger.best(ids, lengths), strict=True):
+            answers[i] = np.array(tags)
     return answers
 
 
@@ -357,7 +371,16 @@ def save(tagger: Tagger, lexicon: Lexicon, model: str, positions: str, path: str
         "endings": [vocab.state_dict() for vocab in lexicon.endings],
         "tags": lexicon.tags,
     }
-    minigrad.save({"model": model, "positions": positions, **vocabularies, "weights": tagger.state_dict()}, path)
+    minigrad.save(
+        {
+            "model": model,
+            "positions": positions,
+            "crf": tagger.crf is not None,
+            **vocabularies,
+            "weights": tagger.state_dict(),
+        },
+        path,
+    )
 
 
 def load(path: str) -> tuple[Tagger, Lexicon]:
@@ -365,7 +388,7 @@ def load(path: str) -> tuple[Tagger, Lexicon]:
     stored = minigrad.load(path)
     endings = [Vocab.from_state_dict(state) for state in stored["endings"]]
     lexicon = Lexicon(Vocab.from_state_dict(stored["words"]), endings, stored["tags"])
-    tagger = Tagger(lexicon, stored["model"], stored["positions"])
+    tagger = Tagger(lexicon, stored["model"], stored["positions"], stored["crf"])
     tagger.load_state_dict(stored["weights"])
     return tagger, lexicon
 
@@ -382,6 +405,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     p.add_argument("--test", metavar="FILE.conllu", default=HERE / "tiny-test.conllu", help="sentences to be judged by")
     p.add_argument("--model", choices=MODELS, default="multihead")
     p.add_argument("--positions", choices=POSITIONS, default="relative", help="how the attention models know the order")
+    p.add_argument("--crf", action="store_true", help="judge the tags of a sentence together, not one by one")
     p.add_argument("--epochs", type=int, help="default: 6, or more for a small corpus")
     p.add_argument("--lr", type=float, help="default: 2e-3 for attention, 3e-3 for the others")
     p.add_argument("--seed", type=int, default=1)
@@ -417,7 +441,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         if a.load:
             tagger, lexicon = load(a.load)
         else:
-            tagger = Tagger(lexicon, a.model, positions)
+            tagger = Tagger(lexicon, a.model, positions, a.crf)
             name = f"{a.model}, {positions} positions" if attentive else a.model
             parameters = sum(p.numel() for p in tagger.parameters())
             print(f"{name}: {parameters:,} parameters, {len(training):,} sentences, {epochs} epochs")

@@ -85,7 +85,7 @@ from .positions import (
     sinusoids,
 )
 from .record import record_attention
-from .recurrent import RNNCell
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .summary import summary
 from .transformer import (
     EncoderBlock,
@@ -103,6 +103,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "ALiBi",
     "AdaptiveAvgPool1d",
@@ -126,6 +129,7 @@ __all__ = [
     "EmbeddingBag",
     "EncoderBlock",
     "Flatten",
+    "GRUCell",
     "GraphAttention",
     "GridBias",
     "GroupNorm",
@@ -138,6 +142,7 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LazyBatchNorm1d",
     "LazyLinear",

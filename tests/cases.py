@@ -63,7 +63,7 @@ def apart(*sizes: int, offset: float = 0.1) -> Sampler:
     """Numbers of either sign, no two nearer to each other than 0.2, so that an order is no accident."""
 
     def draw(rng: np.random.Generator, n: tuple[int, ...]) -> Array:
-        return 0.3 * np.reshape(rng.permutation(math.prod(n)) - math.prod(n) // 2, n) + np.full(n, offset)
+        return np.array(0.3 * (rng.permutation(math.prod(n)).reshape(n) - math.prod(n) // 2) + offset)
 
     return Sampler(sizes, draw)
 

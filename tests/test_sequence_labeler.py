@@ -18,15 +18,15 @@ def lexicon(corpus):
     return sl.Lexicon.of(corpus)
 
 
-def tagger_for(lexicon, model):
+def tagger_for(lexicon, model, crf=False):
     minigrad.manual_seed(3)
-    return sl.Tagger(lexicon, model).double().eval()
+    return sl.Tagger(lexicon, model, crf=crf).double().eval()
 
 
-@pytest.mark.parametrize("model", sl.MODELS)
-def test_padding_changes_nothing(corpus, lexicon, model):
+@pytest.mark.parametrize(("model", "crf"), [*((model, False) for model in sl.MODELS), ("window", True)])
+def test_padding_changes_nothing(corpus, lexicon, model, crf):
     """A sentence has the same scores, loss and gradients alone and beside a longer one."""
-    tagger = tagger_for(lexicon, model)
+    tagger = tagger_for(lexicon, model, crf)
     short, long = sorted(sl.encode(corpus[:23], lexicon), key=lambda e: len(e.ids))[:: len(corpus[:23]) - 1]
     assert len(short.ids) < len(long.ids)
 
