@@ -6,8 +6,8 @@
     python examples/sequence_labeler.py --load tagger.npz --tag "I saw a saw"
 
 Every token becomes a vector (of its word, its last letters, its shape); a mixer lets the tokens of a sentence see each
-other; a linear layer scores the tags of each token. `--model` chooses the mixer: `linear` sees one word only, `window`
-and `conv1d` its neighbours, `rnn`, `lstm` and `gru` what stands to the left (with `bi` before the name, to the right
+other; a linear layer scores the tags of each token. `--model` chooses the mixer: `linear` sees one word only, `window`,
+`conv1d` and `cnn` its neighbours, `rnn`, `lstm` and `gru` what stands to the left (with `bi` before the name, to the right
 too), `attention` (one head) and `multihead` the whole sentence. `--crf` judges the tags of a sentence together.
 """
 
@@ -138,6 +138,17 @@ class Convolution(nn.Conv1d):
         return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
+class Convolutions(nn.Module):
+    """Convolutions of widths 3, 4 and 5 side by side: (B, T, D) → (B, T, 3H)."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList([Convolution(dim, hidden, kernel_size=k, padding="same") for k in (3, 4, 5)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return minigrad.cat([conv(x) for conv in self.convs], dim=-1)
+
+
 class Transformer(nn.Module):
     """Two blocks of attention to the whole sentence: (B, T, D) → (B, T, 64)."""
 
@@ -176,6 +187,8 @@ def mixer_for(model: str, dim: int, positions: str) -> tuple[nn.Module, int, flo
         return Nearby(nn.Window(dim, 128), nn.ReLU()), 128, 0.3
     if model == "conv1d":
         return Nearby(Convolution(dim, 128, kernel_size=3, padding="same"), nn.ReLU()), 128, 0.3
+    if model == "cnn":
+        return Nearby(Convolutions(dim, 50), nn.ReLU()), 150, 0.3
     return Recurrent(model, dim, 64), 128 if model.startswith("bi") else 64, 0.3
 
 
@@ -209,7 +222,20 @@ class Tagger(nn.Module):
         return [row[:n] for row, n in zip(scores.argmax(-1).tolist(), lengths, strict=True)]
 
 
-MODELS = ["attention", "multihead", "rnn", "lstm", "gru", "birnn", "bilstm", "bigru", "conv1d", "window", "linear"]
+MODELS = [
+    "attention",
+    "multihead",
+    "rnn",
+    "lstm",
+    "gru",
+    "birnn",
+    "bilstm",
+    "bigru",
+    "conv1d",
+    "cnn",
+    "window",
+    "linear",
+]
 POSITIONS = ["none", "sinusoidal", "learned", "relative"]
 
 

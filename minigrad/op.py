@@ -201,7 +201,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function that users call: compute, and record if a gradient may be asked for."""
     name, count, plans, views, pair = record.name, len(record.parameters), record.plans, record.views, record.fused
     ndarray = np.ndarray
-    differentiable = bool(record.rules)
+    differentiable, of_numbers = bool(record.rules), isinstance(function, np.ufunc)
     if record.variadic:
         count = -1  # no number of arguments is the usual one
     if record.by_name:
@@ -226,8 +226,13 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                     needing |= bit
                     sources.append(x.node or x)
             else:
-                if type(x) is ndarray:
+                kind = type(x)
+                if kind is ndarray:
                     foreign = True
+                elif kind is list and of_numbers:
+                    raise TypeError(
+                        f"{name}: a number, an array or a tensor is needed, not a list; use minigrad.tensor"
+                    )
                 values.append(x)
             bit <<= 1
 

@@ -12,6 +12,7 @@ Everything here is lists and NumPy arrays; every layer and operation takes the a
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
 import re
@@ -209,6 +210,32 @@ def read_tsv(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
         pairs += 1
     if not pairs:
         raise ValueError(f"{os.fspath(path)}: there is no line in this file")
+
+
+def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> Iterator[list[str]]:
+    """The rows of a file of comma-separated values, plain or gzipped; a field in double quotes may hold commas.
+
+    The first row, often the names of the columns, is a row like the others. Empty lines are passed over.
+
+    **Raises** `ValueError` with file and line where a row has more or fewer fields than the first, where a quote is not
+    closed, is not UTF-8, or if there are no rows.
+    """
+    number = width = 0
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            (row,) = csv.reader([line], delimiter=delimiter, strict=True)
+        except csv.Error as error:
+            raise _wrong(
+                path, number, f"the line cannot be read as values separated by {delimiter!r}: {error}"
+            ) from None
+        width = width or len(row)
+        if len(row) != width:
+            raise _wrong(path, number, f"the first row has {width} fields, but this one has {len(row)}")
+        yield row
+    if not width:
+        raise _wrong(path, number, "the file is empty")
 
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:

@@ -15,7 +15,7 @@ import pytest
 
 import minigrad
 from minigrad import Generator, ShapeError
-from nn.data import Sentence, Vocab, batches, buckets, length_mask, pad, read_conllu, read_tsv
+from nn.data import Sentence, Vocab, batches, buckets, length_mask, pad, read_conllu, read_csv, read_tsv
 from nn.utils.data import (
     BatchSampler,
     DataLoader,
@@ -374,3 +374,17 @@ def test_collate() -> None:
 def test_tensor_dataset_needs_one_length() -> None:
     with pytest.raises(ShapeError, match=r"not \[3, 5\]"):
         TensorDataset(minigrad.ones(3), minigrad.ones(5))
+
+
+def test_read_csv(tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text('label,text\n\n1,"good, not great"\n0,"he said ""no"""\n', encoding="utf-8")
+    assert list(read_csv(path)) == [["label", "text"], ["1", "good, not great"], ["0", 'he said "no"']]
+    for text, message in (
+        ("a,b\n1\n", r"reviews\.csv:2: the first row has 2 fields, but this one has 1"),
+        ('a,b\n1,"open\n', r"reviews\.csv:2: the line cannot be read"),
+        ("\n", r"reviews\.csv:1: the file is empty"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=message):
+            list(read_csv(path))
