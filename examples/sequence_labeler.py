@@ -7,8 +7,8 @@
 
 Every token becomes a vector (of its word, its last letters, its shape); a mixer lets the tokens of a sentence see each
 other; a linear layer scores the tags of each token. `--model` chooses the mixer: `linear` sees one word only, `window`,
-`conv1d` and `cnn` its neighbours, `rnn`, `lstm` and `gru` what stands to the left (with `bi` before the name, to the right
-too), `attention` (one head) and `multihead` the whole sentence. `--crf` judges the tags of a sentence together.
+`conv1d` and `cnn` its neighbours, `rnn`, `lstm` and `gru` what stands to the left (with `bi` before the name, to the
+right too), `attention` (one head) and `multihead` the whole sentence. `--crf` judges all tags of a sentence together.
 """
 
 from __future__ import annotations

@@ -230,9 +230,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                 if kind is ndarray:
                     foreign = True
                 elif kind is list and of_numbers:
-                    raise TypeError(
-                        f"{name}: a number, an array or a tensor is needed, not a list; use minigrad.tensor"
-                    )
+                    x = np.array(x)
                 values.append(x)
             bit <<= 1
 

@@ -163,9 +163,11 @@ def test_an_operation_documents_itself():
     assert repr(halved(leaf(1.0)).grad_fn) == "<half -> float32 (1,)>"
 
 
-def test_a_list_is_no_operand():
-    with pytest.raises(TypeError, match=r"matmul.*not a list"):
-        leaf(1.0, 2.0) @ [[1.0], [2.0]]
+def test_a_list_as_an_operand_is_an_array():
+    x = leaf(1.0, 2.0)
+    y = x @ [[3.0], [5.0]]
+    y.backward()
+    assert (y.tolist(), x.grad.tolist()) == ([13], [3, 5])
 
 
 # ---- what a rule must not do ----------------------------------------------------------------------------------------
