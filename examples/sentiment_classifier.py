@@ -33,20 +33,15 @@ from examples.progress import Progress
 from minigrad import Tensor
 from nn import optim
 from nn.data import Vocab, buckets, length_mask, pad, read_tsv
+from nn.record import record_attention
 
 HERE = Path(__file__).parent / "data"
 Line = tuple[str, str]  # label and text
 
 # ---- from text to numbers -------------------------------------------------------------------------------------------
 
-CHINESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # and Japanese: no blanks between words
-WORD = re.compile(r"[\w'’-]+|[^\w\s]")
-
-
-def kind_of(texts: Sequence[str]) -> str:
-    """What to take for a token: characters where the script puts no blanks between words, else words."""
-    letters = "".join(texts)
-    return "characters" if len(CHINESE.findall(letters)) > len(letters) / 5 else "words"
+CHINESE = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # and Japanese: no blanks between words
+WORD = r"[\w'’-]+|[^\w\s]"
 
 
 class Lexicon(NamedTuple):
@@ -61,13 +56,14 @@ class Lexicon(NamedTuple):
         labels = sorted({label for label, _ in lines})
         if len(labels) < 2:
             raise ValueError(f"all {len(lines)} sentences to learn from have the label {labels[0]!r}")
-        blank = cls(tokens or kind_of([text for _, text in lines]), Vocab(()), labels)
+        letters = "".join(text for _, text in lines)
+        chinese = len(re.findall(CHINESE, letters)) > len(letters) / 5
+        blank = cls(tokens or ("characters" if chinese else "words"), Vocab(()), labels)
         return blank._replace(vocab=Vocab(token for _, text in lines for token in blank.split(text)))
 
     def split(self, text: str) -> list[str]:
         """The tokens of a text."""
-        text = text.lower()
-        tokens = WORD.findall(text) if self.tokens == "words" else [c for c in text if not c.isspace()]
+        tokens = re.findall(WORD if self.tokens == "words" else r"\S", text.lower())
         if not tokens:
             raise ValueError(f"there is nothing to read in the text {text!r}")
         return tokens
@@ -143,36 +139,28 @@ class Recurrent(nn.Module):
 class Attention(nn.Module):
     """One block of attention to the whole sentence, then the greatest value of each feature: (B, T, D) → (B, D)."""
 
-    def __init__(self, dim: int, heads: int, positions: str, dropout: float = 0.3) -> None:
+    def __init__(self, dim: int, heads: int, positions: str, dropout: float) -> None:
         super().__init__()
         self.size = dim
         self.added = nn.SinusoidalPositions(dim, scale=0.25) if positions == "sinusoidal" else nn.Identity()
         bias = nn.RelativeBias(heads) if positions == "relative" else None
-        self.mixer = (
-            nn.SelfAttention(dim, bias=True, positions=bias)
-            if heads == 1
-            else nn.MultiHead(dim, heads, dropout=dropout, positions=bias)
-        )
-        self.block = nn.EncoderBlock(self.mixer, dim, 2 * dim, dropout)
+        one = nn.SelfAttention(dim, bias=True, positions=bias) if heads == 1 else None
+        mixer = one or nn.MultiHead(dim, heads, dropout=dropout, positions=bias)
+        self.block = nn.EncoderBlock(mixer, dim, 2 * dim, dropout)
 
     def forward(self, x: Tensor, lengths: np.ndarray) -> Tensor:
         return max_over_time(self.block(self.added(x), lengths=lengths), lengths)
-
-    def weights(self, x: Tensor, lengths: np.ndarray) -> Tensor:
-        """How much of its attention each token gives to each, over all heads: (B, T, D) → (B, T, T)."""
-        _, weights = self.mixer(self.block.norm1(self.added(x)), lengths=lengths, return_weights=True)
-        return weights.mean(1) if weights.ndim == 4 else weights
 
 
 class Classifier(nn.Module):
     """ids (B, T) and lengths (B) → scores of the labels (B, C)."""
 
-    def __init__(self, lexicon: Lexicon, model: str, positions: str = "relative") -> None:
+    def __init__(self, lexicon: Lexicon, model: str, positions: str = "relative", dropout: float = 0.5) -> None:
         super().__init__()
         dim = 128 if model == "cnn" else 64
         encoders: dict[str, Callable[[], nn.Module]] = {
-            "attention": lambda: Attention(dim, 1, positions),
-            "multihead": lambda: Attention(dim, 4, positions),
+            "attention": lambda: Attention(dim, 1, positions, 0.6 * dropout),
+            "multihead": lambda: Attention(dim, 4, positions, 0.6 * dropout),
             "cnn": lambda: Convolutions(dim),
             "rnn": lambda: Recurrent(dim, "RNN"),
             "lstm": lambda: Recurrent(dim, "LSTM"),
@@ -184,12 +172,14 @@ class Classifier(nn.Module):
         nn.init.uniform_(self.embedding.weight, -0.25, 0.25)
         nn.init.zeros_(self.embedding.weight[0])
         self.encoder = encoders[model]()
-        self.dropout = nn.Dropout(0.5)
+        self.dropout_in = nn.Dropout(0.0 if model == "cnn" else dropout)
+        self.dropout_out = nn.Dropout(dropout)
         self.output = nn.Linear(self.encoder.size, len(lexicon.labels))
         self.max_norm = 3.0 if model == "cnn" else math.inf  # of the rows of output.weight
 
     def forward(self, ids: Tensor, lengths: np.ndarray) -> Tensor:
-        return self.output(self.dropout(self.encoder(self.dropout(self.embedding(ids)), lengths)))
+        x = self.encoder(self.dropout_in(self.embedding(ids)), lengths)
+        return self.output(self.dropout_out(x))
 
 
 class BagOfWords(nn.Module):
@@ -228,12 +218,19 @@ class NaiveBayes:
 
 MODELS = ["attention", "multihead", "cnn", "rnn", "lstm", "gru", "bigru", "average", "bow"]
 POSITIONS = ["none", "sinusoidal", "relative"]
-LEARNING_RATES = {"cnn": 1e-3, "bow": 1e-2}  # 2e-3 for the others
 
 
-def make(lexicon: Lexicon, model: str, positions: str) -> nn.Module:
+def make(lexicon: Lexicon, model: str, positions: str, dropout: float = 0.5) -> nn.Module:
     """A network that has learned nothing yet."""
-    return BagOfWords(lexicon) if model == "bow" else Classifier(lexicon, model, positions)
+    return BagOfWords(lexicon) if model == "bow" else Classifier(lexicon, model, positions, dropout)
+
+
+def recipe(model: str, sentences: int) -> tuple[float, float]:
+    """The learning rate and the dropout that go with a model and so many sentences to learn from."""
+    attentive = model in ("attention", "multihead")
+    if sentences < 5000:  # sentences of few words, which a network cannot learn by heart
+        return (5e-3 if attentive else 2e-3), (0.1 if attentive else 0.5)
+    return {"cnn": 1e-3, "bow": 5e-3}.get(model, 2e-3), 0.5
 
 
 # ---- training and using them ----------------------------------------------------------------------------------------
@@ -366,14 +363,12 @@ def print_predictions(network: nn.Module, lexicon: Lexicon, texts: Sequence[str]
     """Print the likeliest label of each text and, if there is attention, the tokens that get most of it."""
     for text in texts:
         (example,) = lexicon.encode([(lexicon.labels[0], text)])
-        (p,) = predict(network, [example])
+        with record_attention(network) as maps:
+            (p,) = predict(network, [example])
         print(f"  {lexicon.labels[p.argmax()]:9} {100 * p.max():5.1f} %   {text}")
-        if isinstance(network, Classifier) and isinstance(network.encoder, Attention):
-            ids, lengths, _ = batch_of([example])
-            with minigrad.no_grad():
-                received = network.encoder.weights(network.embedding(ids), lengths)[0].mean(0).numpy()
-            top = received.argsort()[::-1][:most]
-            tokens = lexicon.split(text)
+        for (weights,) in maps.values():  # (1, H, T, T)
+            received = weights.numpy().mean((0, 1, 2))  # by each token, from all heads and tokens
+            tokens, top = lexicon.split(text), received.argsort()[::-1][:most]
             print(" " * 21 + "looks at " + ", ".join(f"{tokens[i]} {100 * received[i]:.0f} %" for i in top))
 
 
@@ -409,7 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     p.add_argument("--positions", choices=POSITIONS, default="relative", help="how the attention models know the order")
     p.add_argument("--tokens", choices=["words", "characters"], help="default: characters for Chinese and Japanese")
     p.add_argument("--epochs", type=int, help="at most; default: 6, or more for a small corpus")
-    p.add_argument("--lr", type=float, help="default: 2e-3 (cnn 1e-3, bow 1e-2)")
+    p.add_argument("--lr", type=float, help="default: between 1e-3 and 5e-3, see recipe()")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--save", metavar="FILE.npz")
     p.add_argument("--load", metavar="FILE.npz", help="use a saved classifier instead of training one")
@@ -435,7 +430,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     training, dev, test = (list(read_tsv(path)) for path in (a.train, a.dev, a.test))
     lexicon = Lexicon.of(training, a.tokens)
     encoded = [lexicon.encode(lines) for lines in (training, dev, test)]
-    epochs = 2 if a.quick else a.epochs or max(6, 50_000 // len(training))
+    epochs = 2 if a.quick else a.epochs or max(6, 30_000 // len(training))
     bayes = NaiveBayes(lexicon, training)
     most = Counter(label for label, _ in training).most_common(1)[0][0]
     columns = {
@@ -449,8 +444,9 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     plans |= {a.model: (a.model, a.positions)}
     for title, (model, positions) in plans.items():
         minigrad.manual_seed(a.seed)
-        network = make(lexicon, model, positions)
-        lr = a.lr if a.lr and model == a.model else LEARNING_RATES.get(model, 2e-3)
+        lr, dropout = recipe(model, len(training))
+        lr = a.lr if a.lr and model == a.model else lr
+        network = make(lexicon, model, positions, dropout)
         history = train(network, *encoded[:2], epochs, lr, f"{title:12}")
         columns[title] = predict(network, encoded[2]).argmax(-1).tolist()
 

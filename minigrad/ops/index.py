@@ -79,15 +79,27 @@ def _put(x: Any, sizes: tuple[int, ...], index: Any) -> Any:
 
 
 def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
-    """out[rows] += values, counting repeated rows: sorted, so that equal rows are summed in one stroke."""
+    """out[rows] += values, counting repeated rows: first occurrences of all rows together, then second ones, …
+
+    In each of these rounds a row is named at most once, so plain indexing adds all. What is left after three rounds (of
+    frequent words, of the padding) is summed row by row.
+    """
     values = np.broadcast_to(values, (*rows.shape, *out.shape[1:])).reshape(rows.size, *out.shape[1:])
     if not values.size:
         return
-    rows = rows.reshape(-1)
+    rows = rows.reshape(-1) % len(out)
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    np.add.at(out, ordered[starts], np.add.reduceat(values[order], starts, axis=0))
+    counts = np.diff(np.r_[starts, rows.size])
+    occurrence = np.arange(rows.size) - np.repeat(starts, counts)
+    for round in range(3):
+        now = occurrence == round
+        out[ordered[now]] += values[order[now]]
+    rest = occurrence >= 3
+    if rest.any():
+        left = np.flatnonzero(occurrence[rest] == 3)  # where the rest of each row begins
+        out[ordered[rest][left]] += np.add.reduceat(values[order[rest]], left, axis=0)
 
 
 _view = op(_getitem, "getitem", "view", x=lambda g, shape, index: put(g, shape, index))
