@@ -172,7 +172,7 @@ class Classifier(nn.Module):
         nn.init.uniform_(self.embedding.weight, -0.25, 0.25)
         nn.init.zeros_(self.embedding.weight[0])
         self.encoder = encoders[model]()
-        self.dropout_in = nn.Dropout(0.0 if model == "cnn" else dropout)
+        self.dropout_in = nn.Dropout(0.0 if model in ("cnn", "average") else dropout)
         self.dropout_out = nn.Dropout(dropout)
         self.output = nn.Linear(self.encoder.size, len(lexicon.labels))
         self.max_norm = 3.0 if model == "cnn" else math.inf  # of the rows of output.weight
@@ -204,7 +204,8 @@ class NaiveBayes:
         for label, text in lines:
             counts[lexicon.number(label)].update(self.grams(text))
         known = set().union(*counts)
-        self.log = {g: np.array([math.log((c[g] + 1) / (c.total() + len(known))) for c in counts]) for g in known}
+        seen = np.array([[c[gram] for c in counts] for gram in known]) + 1.0  # as if once more, so that none is 0
+        self.log = dict(zip(known, np.log(seen / seen.sum(0)), strict=True))
         labels = Counter(label for label, _ in lines)
         self.prior = np.log([labels[label] / len(lines) for label in lexicon.labels])
 
@@ -213,7 +214,7 @@ class NaiveBayes:
         return {(token,) for token in tokens} | set(zip(tokens, tokens[1:], strict=False))
 
     def predict(self, text: str) -> int:
-        return int(sum((self.log[g] for g in self.grams(text) if g in self.log), self.prior).argmax())
+        return int(sum((self.log[gram] for gram in self.grams(text) if gram in self.log), self.prior).argmax())
 
 
 MODELS = ["attention", "multihead", "cnn", "rnn", "lstm", "gru", "bigru", "average", "bow"]

@@ -41,7 +41,30 @@ from .tensor import Tensor, adopt, numpy_functions, wrap
 registry: dict[str, Op] = {}  # every op by name, in the order of definition
 
 # PyTorch's tensor functions take `dim` and `keepdim`, and accept NumPy's words for them; so do ours.
-ALIASES = {"axis": "dim", "keepdims": "keepdim", "input": "x", "self": "x", "other": "b"}
+ALIASES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def argument_for(key: str, parameters: Sequence[str]) -> str:
+    """The name here of an argument given as `key`; `input` and `other` are PyTorch's names for the first two."""
+    if key in parameters:
+        return key
+    places = {"input": 0, "self": 0, "other": 1}
+    if places.get(key, len(parameters)) < len(parameters):
+        return parameters[places[key]]
+    return ALIASES.get(key, key)
+
+
+def with_aliases(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function made of operations take its arguments under the other names, too."""
+    parameters = list(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = {argument_for(key, parameters): value for key, value in kwargs.items()}
+        return function(*args, **kwargs)
+
+    return call
 
 
 class Fused(NamedTuple):
@@ -93,7 +116,7 @@ class Op:
         if len(values) != first + len(self.parameters):
             raise TypeError(f"{self.name}() takes {len(self.parameters)} arguments but {len(args)} were given")
         for key, value in kwargs.items():
-            name = key if key in self.parameters else ALIASES.get(key, key)
+            name = argument_for(key, self.parameters)
             if name not in self.parameters:
                 raise TypeError(f"{self.name}() has no argument {key!r}; it has {', '.join(self.parameters)}")
             position = first + self.parameters.index(name)

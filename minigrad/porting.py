@@ -7,7 +7,7 @@ for PyTorch.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 INSTEAD = {
     # packages
@@ -52,13 +52,14 @@ INSTEAD = {
     "bincount": "use np.bincount(x.numpy()), or one_hot(x).sum(0)",
     "vmap": "write the batch dimension out: every function here broadcasts over leading dimensions",
     "from_dlpack": "use from_numpy(np.from_dlpack(x))",
-    "_VF": "call the layer in nn",
 }
 
 
-def missing(module: str, name: str, names: Iterable[str]) -> AttributeError:
+def missing(module: str, name: str, names: Sequence[str]) -> AttributeError:
     """The error for a `name` that `module`, which has the `names`, does not have."""
     if name in INSTEAD:
         return AttributeError(f"{module}.{name}: {INSTEAD[name]}")
-    near = [] if name.startswith("_") else difflib.get_close_matches(name, list(names), 1)
+    if name.endswith("_") and name[:-1] in names:
+        return AttributeError(f"{module}.{name}: what changes a tensor in place is a method here: write x.{name}()")
+    near = [] if name.startswith("_") else difflib.get_close_matches(name, names, 1)
     return AttributeError(f"{module} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))

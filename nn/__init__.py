@@ -10,6 +10,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from minigrad.porting import missing
+
 from . import data, functional, init, masks, normalisation, optim, similarity, utils
 from .activation import (
     CELU,
@@ -208,3 +212,7 @@ __all__ = [
     "summary",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("nn", name, __all__)

@@ -359,6 +359,7 @@ def test_a_name_that_is_left_out_says_what_to_use(name: str) -> None:
     [
         (lambda: torch.spmm, "use matmul on the full matrix"),
         (lambda: torch.softmaxx, "minigrad has no 'softmaxx'; did you mean 'softmax'?"),
+        (lambda: torch.sin_, r"minigrad.sin_: .* write x.sin_\(\)"),
         (lambda: torch.cuda.amp, "minigrad.cuda.amp: .* has nothing to set or to ask about cuda; leave this out"),
         (lambda: torch.backends.cudnn, "minigrad.backends.cudnn: .*leave this out"),
     ],

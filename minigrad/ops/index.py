@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DimError, ShapeError
-from ..op import op
+from ..op import op, with_aliases
 from ..tensor import Tensor
 from .reduce import Extremes, dim_of
 
@@ -221,6 +221,7 @@ _scatter_op: Callable[..., Any] = op(_scatter, "scatter", "select",
                                      src=_scatter_source)  # fmt: skip
 
 
+@with_aliases
 def scatter(x: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
     """x, with `src` (a tensor, or a number also called `value`) at the places that `index` gives along `dim`.
 
@@ -237,6 +238,7 @@ def scatter(x: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,
     return _scatter_op(x, dim, index, src)
 
 
+@with_aliases
 def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
     """np.take_along_axis: `gather`, with the index broadcast against x in the other dimensions."""
     if dim is None:
@@ -254,6 +256,7 @@ def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
     return gather(x, dim, index)
 
 
+@with_aliases
 def index_select(x: Any, dim: int, index: Any) -> Any:
     """The entries of dimension `dim` at the positions in the 1-D `index`.
 
@@ -266,6 +269,7 @@ def index_select(x: Any, dim: int, index: Any) -> Any:
     return getitem(x, along(dim_of("index_select", x, dim), index, x.ndim))
 
 
+@with_aliases
 def masked_select(x: Any, mask: Any) -> Any:
     """The entries of x where `mask` is True, in order, as a 1-D tensor."""
     mask = np.asarray(plain(mask))
@@ -313,6 +317,7 @@ def _argsort(x: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 argsort = op(_argsort, "argsort")
 
 
+@with_aliases
 def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Extremes:
     """(values, indices) of x in order along `dim`; equal entries keep their order.
 
@@ -323,6 +328,7 @@ def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) 
     return Extremes(take_along_dim(x, indices, dim), indices)
 
 
+@with_aliases
 def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extremes:
     """(values, indices) of the k largest (or smallest) entries along `dim`, the best first."""
     dim = dim_of("topk", x, dim)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from ..op import op
+from ..op import op, with_aliases
 from . import shape as shapes
 from .reduce import dim_of
 
@@ -70,24 +70,28 @@ linear = op(_linear, "linear", x=lambda g, weight: np.matmul(g, weight),
                                bias=lambda g: g)  # fmt: skip
 
 
+@with_aliases
 def dot(a: Any, b: Any) -> Any:
     """Σ aᵢ bᵢ of two vectors."""
     _ranks("dot", a, 1, b, 1)
     return matmul(a, b)
 
 
+@with_aliases
 def mm(a: Any, b: Any) -> Any:
     """The product of two matrices."""
     _ranks("mm", a, 2, b, 2)
     return matmul(a, b)
 
 
+@with_aliases
 def mv(a: Any, b: Any) -> Any:
     """The product of a matrix and a vector."""
     _ranks("mv", a, 2, b, 1)
     return matmul(a, b)
 
 
+@with_aliases
 def bmm(a: Any, b: Any) -> Any:
     """The products of two stacks of matrices, (B, n, k) and (B, k, m)."""
     _ranks("bmm", a, 3, b, 3)
@@ -96,6 +100,7 @@ def bmm(a: Any, b: Any) -> Any:
     return matmul(a, b)
 
 
+@with_aliases
 def outer(a: Any, b: Any) -> Any:
     """The matrix of all products aᵢ bⱼ of two vectors."""
     _ranks("outer", a, 1, b, 1)
@@ -204,6 +209,7 @@ def _distinct(letters: str, x: Any) -> tuple[str, Any]:
     return letters, x
 
 
+@with_aliases
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """The sum of products over `dims`: the last and first n dimensions, or a pair of lists of dimensions."""
     if isinstance(dims, int) and not 0 <= dims <= min(a.ndim, b.ndim):

@@ -15,7 +15,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from .. import dtypes
 from ..errors import DimError
-from ..op import op
+from ..op import op, with_aliases
 from ..tensor import Tensor
 from .elementwise import maximum, minimum, share
 
@@ -121,12 +121,14 @@ _variance = op(_var, "var", x=_var_rule)
 _deviation = op(_std, "std", x=_std_rule)
 
 
+@with_aliases
 def var(x: Any, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
     """The variance over `dim`: Σ (x − mean)² / (n − correction); `unbiased=False` means correction 0."""
     dim, correction = _pytorch_variance(dim, unbiased, correction)
     return _variance(x, dim, correction, keepdim)
 
 
+@with_aliases
 def std(x: Any, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
     """The standard deviation over `dim`: the square root of `var`; where it is 0, so is its gradient."""
     dim, correction = _pytorch_variance(dim, unbiased, correction)
@@ -164,6 +166,7 @@ def _rows(x: Any, dim: int) -> Any:
 _product = op(_prod, "prod", x=_prod_rule)
 
 
+@with_aliases
 def prod(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """The product over `dim`; its gradient is right where entries are 0, too.
 
@@ -252,6 +255,7 @@ argmax = op(_argmax, "argmax")
 argmin = op(_argmin, "argmin")
 
 
+@with_aliases
 def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The greatest entry of all; with an int `dim`, (values, indices) along it; with a tensor, `maximum` of the two.
 
@@ -263,6 +267,7 @@ def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return _extreme(x, dim, keepdim, amax, argmax, maximum)
 
 
+@with_aliases
 def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The least entry of all; with an int `dim`, (values, indices) along it; with a tensor, `minimum` of the two.
 
@@ -329,6 +334,7 @@ logsumexp = op(_logsumexp, "logsumexp", x=_logsumexp_rule)
 _power_norm = op(_norm, "norm", x=_norm_rule)
 
 
+@with_aliases
 def norm(x: Any, p: float | str = 2, dim: Dim = None, keepdim: bool = False) -> Any:
     """The p-norm over `dim`, (Σ |x|ᵖ)^(1/p); `p` may be "fro" (2), inf or −inf (extremes), 0 (how many are not 0).
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DimError, ShapeError
-from ..op import op
+from ..op import op, with_aliases
 from ..tensor import Tensor
 from .index import along, getitem
 from .reduce import Dim, dim_of, dims_of
@@ -184,6 +184,7 @@ def diag(x: Any, diagonal: int = 0) -> Any:
     return on_diagonal(x, (n, n), diagonal, 0, 1)
 
 
+@with_aliases
 def narrow(x: Any, dim: int, start: int, length: int) -> Any:
     """`length` entries of dimension `dim`, from `start` on."""
     size = x.shape[dim_of("narrow", x, dim)]
@@ -195,6 +196,7 @@ def narrow(x: Any, dim: int, start: int, length: int) -> Any:
     return getitem(x, along(dim, slice(first, first + length), x.ndim))
 
 
+@with_aliases
 def split(x: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:
     """x cut along `dim` into pieces of `split_size` (the last may be shorter), or of the sizes listed.
 
@@ -213,6 +215,7 @@ def split(x: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[Any, .
     return tuple(narrow(x, dim, start, size) for start, size in zip(starts, sizes, strict=True))
 
 
+@with_aliases
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """x cut along `dim` into `chunks` pieces of equal size (the last may be shorter)."""
     if chunks < 1:
@@ -220,6 +223,7 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     return split(x, math.ceil(x.shape[dim_of("chunk", x, dim)] / chunks) or [0] * chunks, dim)
 
 
+@with_aliases
 def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
     """The entries of dimension `dim`, one by one."""
     return tuple(getitem(x, along(dim, i, x.ndim)) for i in range(x.shape[dim_of("unbind", x, dim)]))
@@ -295,6 +299,7 @@ _concatenate = op(_cat, "cat", xs=lambda g, dim, cuts, i: g[along(dim, slice(cut
 _pile = op(_stack, "stack", xs=lambda g, dim, i: g[along(dim, i, g.ndim)])
 
 
+@with_aliases
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """The tensors one after another along dimension `dim`; their other sizes must agree.
 
@@ -311,6 +316,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     return _concatenate(*tensors, dim=d, cuts=[0, *itertools.accumulate(s[d] for s in shapes)])
 
 
+@with_aliases
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """The tensors, all of one shape, along a new dimension at `dim`."""
     tensors = _several("stack", tensors)
