@@ -103,7 +103,7 @@ def test_sizes() -> None:
 def verdict(text: str) -> str:
     """Our own reading of a sentence: the adjective that decides, and whether it is negated."""
     negation = r"\b(not|never|hardly|nobody|\w+n't)\b"
-    if ", not " in text or "but not" in text or "although" in text and not text.startswith("although"):
+    if ", not " in text or "but not" in text or ("although" in text and text[:8] != "although"):
         main = re.split(", not|but not|although", text)[0]  # what comes first decides
     else:
         main = re.split("but|,", text)[-1]  # what comes last decides

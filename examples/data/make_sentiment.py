@@ -30,7 +30,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-SEED = 1
+# Chosen among the first dozen: naive Bayes is near the half of "contrast" and "order" that it gets on average.
+SEED = 5
 TRAIN, DEV, TEST = SPLITS = "train", "dev", "test"
 
 # ---- the words ------------------------------------------------------------------------------------------------------
@@ -143,9 +144,12 @@ def least_worn(rng: random.Random, options: Iterable[Combination], size: int) ->
     worn: Counter[object] = Counter()
     picked = []
     for _ in range(size):
-        best = min(options, key=lambda o: (sum(worn[a] for a in o[0]), sum(worn[a, o[1]] for a in o[0])))
+        best = min(
+            options,
+            key=lambda o: (worn[LABELS[o[0][0]]], sum(worn[a] for a in o[0]), sum(worn[a, o[1]] for a in o[0])),
+        )
         picked.append(best)
-        worn.update([*best[0], *((a, best[1]) for a in best[0])])
+        worn.update([LABELS[best[0][0]], *best[0], *((a, best[1]) for a in best[0])])
     return picked
 
 
