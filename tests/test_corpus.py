@@ -171,8 +171,7 @@ def test_most_frequent_tags_are_not_enough() -> None:
         counts[word][tag] += 1
     fallback = Counter(tag for _, tag in pairs(TRAIN)).most_common(1)[0][0]
     right = [
-        (word, (counts[word].most_common(1)[0][0] if word in counts else fallback) == tag)
-        for word, tag in pairs(TEST)
+        (word, (counts[word].most_common(1)[0][0] if word in counts else fallback) == tag) for word, tag in pairs(TEST)
     ]
     on_ambiguous = [is_right for word, is_right in right if word in AMBIGUOUS]
     assert 0.85 <= sum(is_right for _, is_right in right) / len(right) <= 0.90
