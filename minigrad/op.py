@@ -292,7 +292,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             elif pair is not None:
                 values += kept
             result = wrap(out, Node(plan, values, sources, out, mode.scope))
-        if views and memory.owner(out) is memory.owner(getattr(args[0], "array", None)):
+        if views and isinstance(args[0], Tensor) and memory.owner(out) is memory.owner(args[0].array):
             adopt(args[0], result)
         if mode.observer is not None:
             mode.observer(name, args, result)

@@ -22,6 +22,7 @@ import numpy as np
 import minigrad
 from minigrad import ShapeError, Tensor, enable_grad, grad, logsumexp, where
 from minigrad.errors import DimError
+from minigrad.ops.index import plain_values
 
 from . import init
 from .module import Module, Parameter
@@ -143,13 +144,13 @@ class CRF(Module):
         if lengths is not None and mask is not None:
             raise ValueError("CRF: lengths and mask say the same thing; give one of them")
         if lengths is not None:
-            counts = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths)
+            counts = plain_values(lengths)
             if counts.shape != (batch,) or (batch and not 0 <= counts.min() <= counts.max() <= steps):
                 raise ShapeError(
                     f"CRF: {batch} lengths from 0 to {steps} fit the scores {scores.shape}, not {counts.tolist()}"
                 )
             return np.arange(steps) < counts[:, None]
-        real = np.asarray(mask.array if isinstance(mask, Tensor) else mask)
+        real = plain_values(mask)
         if real.dtype != bool:
             raise TypeError(f"CRF: mask is boolean, True at real steps, not {real.dtype}; write mask.bool()")
         if real.shape != (batch, steps):
@@ -160,7 +161,7 @@ class CRF(Module):
 
     def _checked(self, tags: Any, real: np.ndarray) -> np.ndarray:
         """The tags, with 0 at padding."""
-        labels = np.asarray(tags.array if isinstance(tags, Tensor) else tags)
+        labels = plain_values(tags)
         if labels.shape != real.shape:
             raise ShapeError(f"CRF: tags have shape {labels.shape}, but the scores need {real.shape}")
         if labels.dtype.kind not in "iu":

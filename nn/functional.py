@@ -20,7 +20,7 @@ from minigrad import ShapeError, Tensor, no_grad, sigmoid, tanh, where
 from minigrad.errors import DimError
 from minigrad.ops import fused, index
 from minigrad.ops.elementwise import elu, gelu, hardtanh, leaky_relu, silu, softplus
-from minigrad.ops.index import one_hot
+from minigrad.ops.index import one_hot, plain_values
 from minigrad.ops.linalg import linear
 from minigrad.ops.shape import pad
 from minigrad.ops.window import (
@@ -378,7 +378,7 @@ def cross_entropy(
     >>> cross_entropy(minigrad.tensor([[0.0, 0.0]]), minigrad.tensor([1]))
     tensor(0.6931)
     """
-    labels = target.array if isinstance(target, Tensor) else np.asarray(target)
+    labels = plain_values(target)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies in [0, 1], which {label_smoothing} does not")
     if labels.dtype.kind == "f":
@@ -424,7 +424,7 @@ def nll_loss(
     >>> nll_loss(minigrad.tensor([[-0.5, -3.0], [-2.0, -4.0]]), minigrad.tensor([0, 1]))
     tensor(2.25)
     """
-    labels = target.array if isinstance(target, Tensor) else np.asarray(target)
+    labels = plain_values(target)
     _check_reduction("nll_loss", reduction)
     rows, flat = _rows("nll_loss", input, labels)
     _check_labels("nll_loss", flat, rows.shape[1], weight, ignore_index)

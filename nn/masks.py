@@ -18,6 +18,7 @@ import numpy as np
 
 import minigrad
 from minigrad import ShapeError, Tensor
+from minigrad.ops.index import plain_values
 
 
 def padding(lengths: Any, steps: int) -> Tensor:
@@ -31,7 +32,7 @@ def padding(lengths: Any, steps: int) -> Tensor:
     tensor([[ True, False, False],
             [ True,  True,  True]])
     """
-    lengths = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths)
+    lengths = plain_values(lengths)
     if lengths.ndim != 1 or (lengths.size and not 0 <= lengths.min() <= lengths.max() <= steps):
         raise ShapeError(f"lengths: one number from 0 to {steps} for each sentence is needed, not {lengths.tolist()}")
     return Tensor(np.arange(steps) < lengths[:, None, None, None])
@@ -111,7 +112,7 @@ def ends_of(edges: Any, nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
     **Raises** `ShapeError` if the list has another shape or names other nodes.
     """
-    edges = np.asarray(edges.array if isinstance(edges, Tensor) else edges)
+    edges = plain_values(edges)
     if not edges.size:
         edges = edges.reshape(2, 0).astype(np.int64)
     if edges.ndim != 2 or len(edges) != 2 or edges.dtype.kind not in "iu":
