@@ -205,7 +205,7 @@ def test_a_changed_byte_in_an_array(tmp_path: Path) -> None:
 def test_other_files_are_no_npz_files(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("to be or not to be\n" * 20)
     (tmp_path / "empty").touch()
-    np.save(tmp_path / "pickled.npy", np.array([{"a": 1}]), allow_pickle=True)
+    np.save(tmp_path / "pickled.npy", np.array([{"a": 1}]), allow_pickle=True)  # allow_pickle=True is how one is made
     for name in ("text", "empty", "pickled.npy"):
         with pytest.raises(ValueError, match=rf"{name}' is not an \.npz file"):
             minigrad.load(tmp_path / name)
