@@ -11,12 +11,13 @@ it to what the input has collected. What arrives at a leaf is its gradient.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -33,12 +34,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Mode:
     """What one thread records: whether it does, inside which module, and who looks on."""
 
-    __slots__ = ("recording", "scope", "observer")
+    __slots__ = ("recording", "scope", "observers")
 
     def __init__(self) -> None:
         self.recording = True
         self.scope: Any = None  # the innermost running module, as nn.Module pushes it
-        self.observer: Callable[..., None] | None = None  # called with (op name, inputs, result) after every operation
+        self.observers: tuple[Observer, ...] = ()
 
 
 class _PerThread(threading.local):
@@ -47,6 +48,27 @@ class _PerThread(threading.local):
 
 
 thread = _PerThread()
+
+
+class Observer:
+    """Somebody who looks on: told of every operation and of every gradient, as long as `watching` lasts."""
+
+    def operation(self, name: str, arguments: Sequence[Any], result: Any) -> None:
+        """Called after each operation, recorded or not."""
+
+    def gradient(self, node: Node, i: int, g: Any, gradient: Any) -> None:
+        """Called when `node`, having received `g`, has computed the `gradient` of its input `i`."""
+
+
+@contextlib.contextmanager
+def watching(observer: Observer) -> Iterator[None]:
+    """Let `observer` look on inside a `with` block of this thread, beside those who already do."""
+    before = thread.mode.observers
+    thread.mode.observers = (*before, observer)
+    try:
+        yield
+    finally:
+        thread.mode.observers = before
 
 
 class Recording:
@@ -114,6 +136,24 @@ def is_grad_enabled() -> bool:
 
 # ---- the graph ------------------------------------------------------------------------------------------------------
 
+SMALL = 4  # results of so many numbers are remembered, so that pictures can show them
+
+
+class Glimpse(NamedTuple):
+    """What a node remembers of an array that it does not keep: where it is while it lives, and what it was."""
+
+    where: weakref.ref[Any]  # a tensor or an array
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    name: str | None
+
+    @classmethod
+    def of(cls, x: Any) -> Any:
+        """A glimpse of x; x itself if it is neither a tensor nor an array."""
+        if isinstance(x, (Tensor, np.ndarray)):
+            return cls(weakref.ref(x), x.shape, x.dtype, getattr(x, "name", None))
+        return x
+
 
 class Node:
     """One recorded operation: which one, the values its rules need, and where its inputs came from.
@@ -121,11 +161,19 @@ class Node:
     `saved` holds the call's argument values by position, without those that no needed rule names, then the result if
     one names it. `inputs` holds, for each argument that gets a gradient, the node that made it or the leaf itself.
     Nodes point only backwards, so a graph has no cycles and is freed as soon as nothing needs it.
+
+    For those who look at the graph, a node also knows `others`, the arguments that get no gradient (of arrays a
+    glimpse only), and `out`, a copy of its result if that is small, else where it is while somebody else keeps it.
     """
 
-    __slots__ = ("plan", "saved", "inputs", "shape", "dtype", "tick", "scope", "hooks", "prints", "__weakref__")
+    __slots__ = (
+        "plan", "saved", "inputs", "shape", "dtype", "tick", "scope", "hooks", "prints", "others", "out", "label",
+        "__weakref__",
+    )  # fmt: skip
 
-    def __init__(self, plan: Any, saved: Any, inputs: list[Any], out: np.ndarray, scope: Any) -> None:
+    def __init__(
+        self, plan: Any, saved: Any, inputs: list[Any], out: np.ndarray, scope: Any, others: Sequence[Any] = ()
+    ) -> None:
         self.plan = plan
         self.saved = saved
         self.inputs = inputs
@@ -135,6 +183,9 @@ class Node:
         self.scope = scope
         self.hooks: list[Callable[[Tensor], Tensor | None]] | None = None
         self.prints = memory.fingerprint(saved) if memory.lent else None
+        self.others = [Glimpse.of(x) for x in others] if others else others
+        self.out = out.copy() if out.size <= SMALL else weakref.ref(out)
+        self.label: str | None = None  # the name that the user gave to the result
 
     @property
     def name(self) -> str:
@@ -146,6 +197,19 @@ class Node:
 
     def __str__(self) -> str:
         return self.name if self.scope is None else f"{self.name} in {self.scope}"
+
+    def arguments(self) -> list[Any]:
+        """What the operation was called with, in order: nodes, leaves, glimpses, and plain values such as dim=1."""
+        inputs, others = iter(self.inputs), iter(self.others)
+        count = len(self.inputs) + len(self.others)
+        return [next(inputs if position in self.plan.positions else others) for position in range(count)]
+
+    def value(self) -> np.ndarray | None:
+        """The result, if somebody still keeps it and nobody has overwritten it."""
+        if not isinstance(self.out, weakref.ref):
+            return self.out
+        out = self.out()
+        return None if memory.change_since(out, self.tick) else out
 
     def saved_as_tensors(self) -> list[Any]:
         """The saved values with their history, for rules that are themselves to be recorded."""
@@ -216,7 +280,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
     owned: set[Any] = set()  # targets whose gradient is an array made here, free to be added to in place
     masked: set[Any] = set()  # targets of which some entries were never used, as in the branch `where` did not take
     freed = None if keep else Freed(memory.caller())
-    observer = thread.mode.observer
+    observers = thread.mode.observers
     clock = memory.Clock
     kind = Tensor if record else np.ndarray
 
@@ -270,8 +334,8 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
                 masked.add(target)
                 if plan.elementwise and gradient.shape == g.shape:
                     gradient = np.where(g == 0, 0, gradient)
-            if observer is not None:
-                observer(f"the backward pass of {node}", (g, *node.saved), gradient)
+            for observer in observers:
+                observer.gradient(node, i, g, gradient)
             if target not in gradients:
                 gradients[target] = gradient
                 if type(target) is not Node and not record and plan.op.ours and _is_new(gradient, g, saved):
@@ -553,7 +617,7 @@ def retains_grad(self: Tensor) -> bool:
     return any(isinstance(hook, _Retain) and hook.tensor() is self for hook in hooks)
 
 
-class detect_anomaly:
+class detect_anomaly(Observer):
     """Raise at the first operation, forward or backward, that makes a NaN out of inputs without one.
 
     >>> x = Tensor([-1.0], requires_grad=True)
@@ -565,15 +629,15 @@ class detect_anomaly:
     """
 
     def __enter__(self) -> None:
-        self.before, thread.mode.observer = thread.mode.observer, self.look
+        self.watch = watching(self)
+        self.watch.__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        thread.mode.observer = self.before
+    def __exit__(self, *error: Any) -> None:
+        self.watch.__exit__(*error)
 
-    @staticmethod
-    def look(name: str, inputs: Sequence[Any], result: Any) -> None:
-        """Raise if `result` has a NaN and no input has."""
-        arrays = [np.asarray(getattr(x, "array", x)) for x in inputs if hasattr(x, "shape")]
+    def operation(self, name: str, arguments: Sequence[Any], result: Any) -> None:
+        """Raise if the result has a NaN and no argument has."""
+        arrays = [np.asarray(getattr(x, "array", x)) for x in arguments if hasattr(x, "shape")]
         result = getattr(result, "array", result)
         bad = np.isnan(result).sum() if np.asarray(result).dtype.kind == "f" else 0
         floats = [a for a in arrays if a.dtype.kind == "f"]
@@ -583,3 +647,7 @@ class detect_anomaly:
                 f"{name} made the first NaN: result {result.dtype} {result.shape} has {bad} NaN in {result.size}; "
                 f"inputs: {ranges}"
             )
+
+    def gradient(self, node: Node, i: int, g: Any, gradient: Any) -> None:
+        """Raise if the gradient has a NaN that neither the incoming one nor a saved value has."""
+        self.operation(f"the backward pass of {node}", (g, *node.saved), gradient)

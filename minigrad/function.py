@@ -124,9 +124,9 @@ class Function:
             results = _recorded(cls, ctx, inputs, given, arrays)
         else:
             results = [wrap(y) if isinstance(y, np.ndarray) else y for y in arrays]
-        if thread.mode.observer is not None:
+        for observer in thread.mode.observers:
             for y in results:
-                thread.mode.observer(cls.__name__, inputs, y)
+                observer.operation(cls.__name__, inputs, y)
         return tuple(results) if isinstance(outputs, tuple) else results[0]
 
 
@@ -215,7 +215,8 @@ def _recorded(
     plan.joint = functools.partial(_pulled_back, call, plan.positions)
     plan.keeps_out, plan.out_position = saved[count] is not None, count
     sources = [inputs[i].node or inputs[i] for i in plan.positions]
-    results = pieces.cut(wrap(vector, Node(plan, saved, sources, vector, thread.mode.scope)))
+    others = [x for i, x in enumerate(inputs) if i not in plan.positions]
+    results = pieces.cut(wrap(vector, Node(plan, saved, sources, vector, thread.mode.scope, others)))
     return [
         results[place] if isinstance(place, int) else wrap(y) if isinstance(y, np.ndarray) else y
         for place, y in zip(outputs, arrays, strict=True)

@@ -230,6 +230,8 @@ def _renew(x: Tensor, array: np.ndarray, node: Any) -> None:
     """Let the handle x stand for the value `array` that `node` computed, also where its gradient is retained."""
     retained = retains_grad(x)
     x.array, x.node, x._requires_grad = array, node, True
+    if x.name is not None:
+        node.label = x.name
     if retained:
         x.retain_grad()
 

@@ -239,6 +239,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             args = record.bind(args, kwargs)
         values: list[Any] = []
         sources: list[Any] = []  # where the arguments that require grad came from
+        others: list[Any] = []  # the other arguments
         needing, bit = 0, 1  # bit i of `needing`: argument i requires grad
         on_tensors = foreign = False
         for x in args:
@@ -248,6 +249,8 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                 if x._requires_grad:
                     needing |= bit
                     sources.append(x.node or x)
+                else:
+                    others.append(x)
             else:
                 kind = type(x)
                 if kind is ndarray:
@@ -255,6 +258,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                 elif kind is list and of_numbers:
                     x = np.array(x)
                 values.append(x)
+                others.append(x)
             bit <<= 1
 
         try:
@@ -291,11 +295,11 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                 values.append(out)
             elif pair is not None:
                 values += kept
-            result = wrap(out, Node(plan, values, sources, out, mode.scope))
+            result = wrap(out, Node(plan, values, sources, out, mode.scope, others))
         if views and isinstance(args[0], Tensor) and memory.owner(out) is memory.owner(args[0].array):
             adopt(args[0], result)
-        if mode.observer is not None:
-            mode.observer(name, args, result)
+        for observer in mode.observers:
+            observer.operation(name, args, result)
         return result
 
     call.__name__ = call.__qualname__ = name

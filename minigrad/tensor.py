@@ -41,11 +41,10 @@ class Tensor:
     tensor([6.])
     """
 
-    __slots__ = ("array", "node", "_requires_grad", "_grad", "name", "base", "views", "hooks", "__weakref__")
+    __slots__ = ("array", "node", "_requires_grad", "_grad", "_name", "base", "views", "hooks", "__weakref__")
 
     array: np.ndarray
     node: Any  # the autograd.Node that computed this tensor, or None
-    name: str | None
     base: Tensor | None  # the tensor of whose memory this one is a view
     views: list[weakref.ref[Tensor]] | None  # the living views of this tensor's memory
     hooks: list[Callable[[Tensor], Tensor | None]] | None  # of a leaf; those of other tensors live on their node
@@ -143,6 +142,17 @@ class Tensor:
                 f"grad: {label(self)} is {self.dtype} {self.shape}, but the gradient is {value.dtype} {value.shape}"
             )
         self._grad = value
+
+    @property
+    def name(self) -> str | None:
+        """What the user calls this tensor; messages and pictures use it."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._name = name
+        if self.node is not None:
+            self.node.label = name  # which outlives the tensor
 
     # ---- its values -------------------------------------------------------------------------------------------------
 
@@ -340,7 +350,7 @@ def wrap(array: np.ndarray, node: Any = None) -> Tensor:
     tensor.array = array
     tensor.node = node
     tensor._requires_grad = node is not None
-    tensor._grad = tensor.name = tensor.base = tensor.views = tensor.hooks = None
+    tensor._grad = tensor._name = tensor.base = tensor.views = tensor.hooks = None
     return tensor
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigrad import Tensor, no_grad
-from minigrad.autograd import thread
+from minigrad.autograd import Observer, thread, watching
 from minigrad.op import registry
 
 from .module import Module
@@ -85,24 +85,23 @@ def summary(model: Module, *example: Any, **named: Any) -> Summary:
     def watch_call(module: Module, arguments: Any, output: Any) -> None:
         calls[id(module)].append((tuple(_shapes(arguments)), tuple(_shapes(output))))
 
-    def watch_operation(name: str, arguments: Any, result: Tensor) -> None:
-        operation = registry.get(name)
-        if operation is not None and operation.fused:
-            operation.function(*arguments)  # what its kernel does unseen, its readable definition does again, watched
-            return
-        frame = thread.mode.scope
-        while frame is not None and id(frame.module()) not in inside:
-            frame = frame.outer
-        work[id(model if frame is None else frame.module())] += _multiply_adds(name, arguments, result)
+    class Counter(Observer):
+        def operation(self, name: str, arguments: Any, result: Tensor) -> None:
+            operation = registry.get(name)
+            if operation is not None and operation.fused:
+                operation.function(*arguments)  # what its kernel does unseen, its definition does again, watched
+                return
+            frame = thread.mode.scope
+            while frame is not None and id(frame.module()) not in inside:
+                frame = frame.outer
+            work[id(model if frame is None else frame.module())] += _multiply_adds(name, arguments, result)
 
     training = {module: module.training for module in modules.values()}
     hooks = [module.register_forward_hook(watch_call) for module in modules.values()]
-    observer, thread.mode.observer = thread.mode.observer, watch_operation
     try:
-        with no_grad():
+        with no_grad(), watching(Counter()):
             model.eval()(*example, **named)
     finally:
-        thread.mode.observer = observer
         for hook in hooks:
             hook.remove()
         for module, mode in training.items():

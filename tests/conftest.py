@@ -16,7 +16,7 @@ def settings() -> dict[str, Any]:
     """What a program can set and a test could forget to set back."""
     return {
         "grad mode": thread.mode.recording,
-        "observer": thread.mode.observer,
+        "observers": thread.mode.observers,
         "scope": thread.mode.scope,
         "default dtype": mg.get_default_dtype(),
         "NumPy's errstate": np.geterr(),
@@ -30,8 +30,8 @@ def clean_state() -> Iterator[None]:
     mg.manual_seed(0)
     yield
     after = settings()
-    thread.mode.recording, thread.mode.observer, thread.mode.scope = (
-        before[name] for name in ("grad mode", "observer", "scope")
+    thread.mode.recording, thread.mode.observers, thread.mode.scope = (
+        before[name] for name in ("grad mode", "observers", "scope")
     )
     mg.set_default_dtype(before["default dtype"])
     np.seterr(**before["NumPy's errstate"])

@@ -8,7 +8,7 @@ import pytest
 import minigrad
 import nn
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
-from minigrad.autograd import thread
+from minigrad.autograd import Observer, watching
 from nn import masks, normalisation, similarity
 from nn.attention import Attention, AttentionPool, CrossAttention, Heads, MultiHead, SelfAttention, attend
 from nn.local_attention import LocalAttention, WindowAttention
@@ -184,11 +184,13 @@ def test_masks_that_do_not_fit_are_explained():
 def test_all_outputs_come_from_one_product_each():
     """However many queries there are: one matrix product for the scores, one for the mixture."""
     seen = []
-    before, thread.mode.observer = thread.mode.observer, lambda name, args, result: seen.append(name)
-    try:
+
+    class Names(Observer):
+        def operation(self, name, arguments, result):
+            seen.append(name)
+
+    with watching(Names()):
         attend(*(minigrad.randn(2, 7, 5) for _ in range(3)))
-    finally:
-        thread.mode.observer = before
     assert seen.count("matmul") == 2
 
 

@@ -1004,3 +1004,33 @@ def test_nodes_say_what_they_are():
     assert isinstance(y.grad_fn, Node)
     assert repr(y.grad_fn) == "<exp -> float32 (2,)>"
     assert isinstance(y, Tensor)
+
+
+# ---- what a node knows for those who look at the graph ---------------------------------------------------------------
+
+
+def test_a_node_remembers_its_arguments_and_small_results():
+    w, x, mask = leaf(0.1, 0.2, 0.3), minigrad.tensor([1.0, 2.0, 3.0], name="x"), minigrad.tensor([True, False, True])
+    y = (w * x).masked_fill(mask, -1.0).sum(dim=0)
+    y.name = "total"
+    y.backward()
+    total = y.node
+    assert total.label == "total"
+    filled = total.arguments()[0]
+    assert total.arguments()[1:] == [0, False]
+    product, seen, number = filled.arguments()
+    assert (seen.where(), seen.shape, number) == (mask, (3,), -1.0)
+    assert [a if a is w else a.name for a in product.arguments()] == [w, "x"]
+    assert product.value().tolist() == pytest.approx([0.1, 0.4, 0.9])
+    assert y.node.value() == pytest.approx(-1.6)
+
+
+def test_a_node_does_not_keep_a_large_result_alive():
+    w = leaf(*[0.5] * 7)
+    y = w * 3.0
+    assert y.node.value() is y.array
+    node = (w + 1.0).node
+    assert node.value() is None
+    with minigrad.no_grad():
+        y.add_(1.0)
+    assert y.node.value() is None  # no longer what the node computed

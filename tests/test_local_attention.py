@@ -8,7 +8,7 @@ import pytest
 import minigrad
 import nn
 from minigrad import gradcheck, gradgradcheck
-from minigrad.autograd import thread
+from minigrad.autograd import Observer, watching
 from nn import masks, normalisation, positions, similarity
 from nn.attention import CrossAttention, SelfAttention
 from nn.local_attention import LocalAttention, WindowAttention
@@ -73,12 +73,14 @@ def numbers_made(steps):
     layer = WindowAttention(3, 2)
     x = minigrad.randn(1, steps, 3, requires_grad=True)
     made = []
+
+    class Sizes(Observer):
+        def operation(self, name, arguments, result):
+            made.append(result.array.size)
+
     tracemalloc.start()
-    before, thread.mode.observer = thread.mode.observer, lambda name, args, result: made.append(result.array.size)
-    try:
+    with watching(Sizes()):
         y = layer(x)
-    finally:
-        thread.mode.observer = before
     y.sum().backward()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

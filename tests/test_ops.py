@@ -15,7 +15,7 @@ import pytest
 from cases import CASES, CORNERS, Array, Case, Corner
 
 import minigrad as mg
-from minigrad.autograd import thread
+from minigrad.autograd import Observer, watching
 from minigrad.op import registry
 from minigrad.tensor import Tensor, wrap
 
@@ -109,11 +109,13 @@ def test_rows_have_different_names() -> None:
 def calls(case: Case, xs: Sequence[Any]) -> list[tuple[str, Any]]:
     """The operations that a case runs, with their arguments."""
     seen: list[tuple[str, Any]] = []
-    before, thread.mode.observer = thread.mode.observer, lambda name, args, result: seen.append((name, args))
-    try:
+
+    class Calls(Observer):
+        def operation(self, name: str, arguments: Sequence[Any], result: Any) -> None:
+            seen.append((name, arguments))
+
+    with watching(Calls()):
         case.call(*xs)
-    finally:
-        thread.mode.observer = before
     return seen
 
 
