@@ -17,7 +17,7 @@ ROOT = Path(minigrad.__file__).parents[1]
 
 # From the bottom up. A module imports from its own storey or from lower ones, and never in a circle.
 STOREYS = [
-    "dtypes memory errors device",
+    "dtypes memory errors device sums",
     "tensor",
     "autograd",
     "op",
