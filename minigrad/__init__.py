@@ -11,7 +11,10 @@ tensor([0.1904, 0.3174])
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy
 
 from . import autograd, numpy_protocol, ops, porting
 from .autograd import detect_anomaly, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -40,6 +43,7 @@ from .creation import (
     ones_like,
     tensor,
     tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
@@ -66,8 +70,31 @@ from .dtypes import (
 from .errors import ShapeError
 from .function import Function, once_differentiable
 from .gradcheck import gradcheck, gradgradcheck
-from .methods import add, allclose, cross, div, equal, is_floating_point, is_tensor, matmul, mul, numel, sub, where
+from .methods import (
+    add,
+    allclose,
+    count_nonzero,
+    cross,
+    detach,
+    div,
+    equal,
+    expand,
+    is_floating_point,
+    is_tensor,
+    isclose,
+    log_softmax,
+    matmul,
+    mul,
+    numel,
+    repeat,
+    reshape,
+    softmax,
+    sub,
+    trace,
+    where,
+)
 from .op import op
+from .ops.convolution import conv1d, conv2d
 from .ops.elementwise import (
     abs,
     acos,
@@ -127,7 +154,6 @@ from .ops.elementwise import (
     tanh,
     trunc,
 )
-from .ops.fused import log_softmax, softmax
 from .ops.index import (
     argsort,
     gather,
@@ -170,12 +196,12 @@ from .ops.shape import (
     diagonal,
     flatten,
     flip,
+    hstack,
     movedim,
     narrow,
     pad,
     permute,
     repeat_interleave,
-    reshape,
     roll,
     select,
     split,
@@ -188,8 +214,8 @@ from .ops.shape import (
     unbind,
     unflatten,
     unsqueeze,
+    vstack,
 )
-from .ops.window import conv1d, conv2d
 from .random import (
     Generator,
     bernoulli,
@@ -248,19 +274,24 @@ __all__ = [
     "bitwise_xor",
     "bmm",
     "bool",
+    "broadcast_to",
     "cat",
     "ceil",
     "chunk",
     "clamp",
+    "clip",
     "clone",
+    "concat",
     "conv1d",
     "conv2d",
     "cos",
     "cosh",
+    "count_nonzero",
     "cross",
     "cuda",
     "cumprod",
     "cumsum",
+    "detach",
     "detect_anomaly",
     "device",
     "diag",
@@ -268,6 +299,8 @@ __all__ = [
     "div",
     "dot",
     "double",
+    "dtype",
+    "e",
     "einsum",
     "empty",
     "empty_like",
@@ -279,6 +312,7 @@ __all__ = [
     "exp2",
     "expm1",
     "eye",
+    "finfo",
     "flatten",
     "flip",
     "float",
@@ -300,17 +334,21 @@ __all__ = [
     "gradgradcheck",
     "gt",
     "half",
+    "hstack",
+    "iinfo",
     "index_add",
     "index_select",
+    "inf",
     "inference_mode",
     "int",
-    "int8",
     "int16",
     "int32",
     "int64",
+    "int8",
     "is_floating_point",
     "is_grad_enabled",
     "is_tensor",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
@@ -319,9 +357,9 @@ __all__ = [
     "linspace",
     "load",
     "log",
+    "log10",
     "log1p",
     "log2",
-    "log10",
     "log_softmax",
     "logaddexp",
     "logical_and",
@@ -346,6 +384,7 @@ __all__ = [
     "mul",
     "multinomial",
     "mv",
+    "nan",
     "narrow",
     "ne",
     "neg",
@@ -362,6 +401,7 @@ __all__ = [
     "outer",
     "pad",
     "permute",
+    "pi",
     "porting",
     "pow",
     "prod",
@@ -402,17 +442,21 @@ __all__ = [
     "std",
     "sub",
     "sum",
+    "swapaxes",
     "t",
     "take_along_dim",
     "tan",
     "tanh",
     "tensor",
     "tensordot",
+    "tile",
     "topk",
+    "trace",
     "transpose",
     "tril",
     "tril_indices",
     "triu",
+    "triu_indices",
     "trunc",
     "uint8",
     "unbind",
@@ -420,10 +464,16 @@ __all__ = [
     "unique",
     "unsqueeze",
     "var",
+    "vstack",
     "where",
     "zeros",
     "zeros_like",
 ]
+
+# Other names for the same, and constants.
+concat, clip, swapaxes, tile, broadcast_to = cat, clamp, transpose, repeat, expand
+dtype, finfo, iinfo = numpy.dtype, numpy.finfo, numpy.iinfo
+inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 
 # Where PyTorch has them, too.
 vars(autograd).update(

@@ -14,6 +14,27 @@ from .errors import ShapeError
 from .tensor import Tensor, as_array, as_dtype, wrap
 
 
+def number(name: str, value: Any) -> Any:
+    """A plain number, given as one or as a tensor that holds one.
+
+    **Raises** `TypeError`, in the name of the function that asks, for anything else.
+    """
+    value = value.item() if isinstance(value, Tensor) else value
+    if not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name}: numbers are needed, not {value!r}")
+    return value
+
+
+def count(name: str, value: Any) -> int:
+    """How many of something.
+
+    **Raises** `ValueError`, in the name of the function that asks, for what is no whole number from 0.
+    """
+    if not hasattr(value, "__index__") or operator.index(value) < 0:
+        raise ValueError(f"{name}: a whole number from 0 is needed, not {value!r}")
+    return operator.index(value)
+
+
 def sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
     """A shape given as numbers, or as one tuple of them."""
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
@@ -121,7 +142,8 @@ def full_like(
 
 def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """The n × m matrix (square if m is not given) with ones on the diagonal."""
-    return made(np.eye(n, m, dtype=chosen(dtype)), requires_grad, device)
+    rows, columns = count("eye", n), None if m is None else count("eye", m)
+    return made(np.eye(rows, columns, dtype=chosen(dtype)), requires_grad, device)
 
 
 def arange(
@@ -134,7 +156,7 @@ def arange(
     """
     if end is None:
         start, end = 0, start
-    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    start, end, step = (number("arange", x) for x in (start, end, step))
     if not step or (end - start) / step < 0:
         raise ValueError(f"arange: steps of {step} do not lead from {start} to {end}")
     if dtype is None and all(isinstance(x, (int, np.integer)) for x in (start, end, step)):
@@ -147,12 +169,18 @@ def linspace(
     start: float, end: float, steps: int, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
-    return made(np.linspace(start, end, steps, dtype=chosen(dtype)), requires_grad, device)
+    start, end = number("linspace", start), number("linspace", end)
+    return made(np.linspace(start, end, count("linspace", steps), dtype=chosen(dtype)), requires_grad, device)
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """The places on and below a diagonal of a row × col matrix: (2, places)."""
     return wrap(np.stack(np.tril_indices(row, offset, col)))
+
+
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The places on and above a diagonal of a row × col matrix: (2, places)."""
+    return wrap(np.stack(np.triu_indices(row, offset, col)))
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:

@@ -27,6 +27,9 @@ int64 = long = np.dtype("int64")
 uint8 = np.dtype("uint8")
 bool = np.dtype("bool")
 
+dtype = np.dtype  # what they are, for isinstance(x, dtype)
+finfo, iinfo = np.finfo, np.iinfo  # their limits: finfo(x.dtype).min, finfo(float32).eps, iinfo(int64).max
+
 default = float32  # set by set_default_dtype
 
 
@@ -53,7 +56,7 @@ def settle(out: np.ndarray, function: Callable[..., Any], values: Any) -> np.nda
     Asked only about results in another type than the default one. Results that are not floating point stay as they are,
     and so do conversions, for which a type was asked.
     """
-    if out.dtype.kind != "f" or any(isinstance(v, np.dtype) for v in values):
+    if out.dtype.kind != "f" or any(isinstance(v, (np.dtype, type)) for v in values):
         return out
     arrays = [v for v in values if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
     counting = [a.dtype for a in arrays if a.ndim] or [a.dtype for a in arrays] or [default]

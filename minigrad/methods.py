@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd, dtypes, inplace
+from . import autograd, dtypes, inplace, porting
 from . import device as devices
 from .creation import TENSOR_TYPES, made, sizes
 from .errors import ShapeError
 from .op import op
-from .ops import elementwise, fused, index, linalg, reduce, shape, window
+from .ops import elementwise, fused, linalg, reduce, shape, window
+from .ops import index as indexing
 from .tensor import Tensor, as_array, as_dtype
 
 # ---- conversion -----------------------------------------------------------------------------------------------------
@@ -101,11 +102,13 @@ repeat = _gathering(shape.repeat, "repeats")
 flip = _gathering(shape.flip, "dims")
 
 
-def view(self: Tensor, *sizes: Any) -> Tensor:
+def view(self: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """This tensor's memory in another shape; with a dtype instead of sizes, `to(dtype)`.
 
     **Raises** `RuntimeError` if the entries do not lie in memory in the order asked for, and others show that memory.
     """
+    if size is not None:
+        sizes = (size,)
     if len(sizes) == 1 and isinstance(sizes[0], np.dtype):
         return to(self, sizes[0])
     result = reshape(self, *sizes)
@@ -138,6 +141,22 @@ def cuda(self: Tensor, device: Any = "cuda") -> Tensor:
 def is_floating_point(self: Tensor) -> bool:
     """Whether the values are of a floating-point dtype."""
     return self.dtype.kind == "f"
+
+
+def is_contiguous(self: Tensor) -> bool:
+    """Whether the values lie in memory row by row."""
+    return self.array.flags.c_contiguous
+
+
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """How many entries further in memory the next one along each dimension (or along `dim`) is."""
+    steps = tuple(step // self.array.itemsize for step in self.array.strides)
+    return steps if dim is None else steps[reduce.dim_of("stride", self, dim)]
+
+
+def element_size(self: Tensor) -> int:
+    """How many bytes an element takes."""
+    return self.array.itemsize
 
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
@@ -230,7 +249,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     With the condition alone: where it holds, one tensor of indices for each dimension.
     """
     if input is None and other is None:
-        return index.nonzero(condition, as_tuple=True)
+        return indexing.nonzero(condition, as_tuple=True)
     if input is None or other is None:
         raise TypeError("where: give a value for both cases, as in where(x > 0, x, 0.0), or for neither")
     return elementwise.where(condition, input, other)
@@ -241,14 +260,55 @@ def where_method(self: Tensor, condition: Any, other: Any) -> Tensor:
     return elementwise.where(condition, self, other)
 
 
+def softmax(input: Any, dim: int = -1, dtype: Any = None) -> Any:
+    """exp(xᵢ) / Σⱼ exp(xⱼ) along `dim`, which is the last one if not given; a row of −inf gives zeros.
+
+    `dtype` converts the input first.
+    """
+    return fused.softmax(input if dtype is None else to(input, dtype), dim)
+
+
+def log_softmax(input: Any, dim: int = -1, dtype: Any = None) -> Any:
+    """The logarithm of `softmax`, exact where that would round to 0."""
+    return fused.log_softmax(input if dtype is None else to(input, dtype), dim)
+
+
+def index_fill(self: Tensor, dim: int, index: Any, value: Any) -> Tensor:
+    """This tensor with `value` at the positions in the 1-D `index` along `dim`."""
+    where = indexing.along(reduce.dim_of("index_fill", self, dim), indexing.plain(index), self.ndim)
+    return indexing.setitem(self, where, value)
+
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix."""
+    if input.ndim != 2:
+        raise ShapeError(f"trace: a matrix is needed, not {input.shape}; see diagonal")
+    return reduce.sum(shape.diagonal(input))
+
+
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and the same entries."""
     return input.shape == other.shape and bool((input.array == other.array).all())
 
 
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
+    """Where |input − other| ≤ atol + rtol · |other|."""
+    return Tensor(np.isclose(indexing.plain_values(input), indexing.plain_values(other), rtol, atol, equal_nan))
+
+
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether |input − other| ≤ atol + rtol · |other| everywhere."""
-    return bool(np.allclose(index.plain_values(input), index.plain_values(other), rtol, atol, equal_nan))
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+
+
+def count_nonzero(input: Tensor, dim: reduce.Dim = None) -> Tensor:
+    """How many entries over `dim` are not 0."""
+    return reduce.sum(elementwise.ne(input, 0), dim)
+
+
+def detach(input: Tensor) -> Tensor:
+    """The same values in the same memory, outside the graph."""
+    return input.detach()
 
 
 def is_tensor(obj: object) -> bool:
@@ -326,13 +386,12 @@ METHODS: dict[str, Callable[..., Any]] = {
             "chunk unbind select repeat_interleave",
         ),
         (
-            index,
+            indexing,
             "gather scatter scatter_add take_along_dim index_select masked_select index_add argsort sort topk nonzero "
             "unique",
         ),
         (linalg, "matmul dot mm mv bmm outer addmm baddbmm"),
         (window, "unfold"),
-        (fused, "softmax log_softmax"),
     )
     for name in names.split()
 } | {
@@ -340,6 +399,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "sub": sub,
     "div": div,
     "true_divide": elementwise.div,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
     "clip": elementwise.clamp,
     "absolute": elementwise.abs,
     "swapaxes": shape.transpose,
@@ -357,8 +418,12 @@ METHODS: dict[str, Callable[..., Any]] = {
     "view_as": view_as,
     "ravel": ravel,
     "where": where_method,
+    "index_fill": index_fill,
+    "trace": trace,
     "equal": equal,
+    "isclose": isclose,
     "allclose": allclose,
+    "count_nonzero": count_nonzero,
     "to": to,
     "astype": to,
     "type": type,
@@ -368,10 +433,16 @@ METHODS: dict[str, Callable[..., Any]] = {
     "half": _in(dtypes.float16),
     "long": _in(dtypes.int64),
     "int": _in(dtypes.int32),
+    "short": _in(dtypes.int16),
+    "byte": _in(dtypes.uint8),
     "bool": _in(dtypes.bool),
     "cpu": cpu,
     "cuda": cuda,
     "is_floating_point": is_floating_point,
+    "is_contiguous": is_contiguous,
+    "stride": stride,
+    "element_size": element_size,
+    "ndimension": Tensor.dim,
     "cross": cross,
     "contiguous": contiguous,
     "copy": shape.clone,
@@ -422,6 +493,11 @@ def _reshaping(function: Callable[..., Any], name: str) -> Callable[..., Tensor]
     return method
 
 
+def _missing(self: Tensor, name: str) -> Any:
+    """Say what to use instead of a method that is not there."""
+    raise porting.missing("Tensor", name, [known for known in dir(Tensor) if known[0] != "_"])
+
+
 SYMBOLS = {
     "add": "+=", "sub": "-=", "mul": "*=", "truediv": "/=", "floordiv": "//=", "mod": "%=", "pow": "**=",
     "and": "&=", "or": "|=", "xor": "^=",
@@ -445,5 +521,6 @@ for name in IN_PLACE.split():
     setattr(Tensor, f"{name}_", (_reshaping if name in RESHAPING else inplace.by)(METHODS[name], f"{name}_"))
 for name in CHANGING.split():
     setattr(Tensor, name, vars(inplace)[name])
-Tensor.__getitem__ = index.getitem  # type: ignore[method-assign]  # declared there, defined by the table
+Tensor.__getattr__ = _missing  # type: ignore[method-assign]  # declared there for all that this file adds
+Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]  # declared there, defined by the table
 Tensor.__setitem__ = inplace.setitem_  # type: ignore[method-assign]  # declared there, defined by the table

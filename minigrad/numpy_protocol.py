@@ -40,6 +40,15 @@ def _along(x: Any, axis: int | None) -> tuple[Any, int]:
     return (shapes.reshape(x, -1), 0) if axis is None else (x, axis)
 
 
+def _over(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A reduction in NumPy's words, for which axis=() is no dimension at all and x stays as it is."""
+
+    def call(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+        return a if isinstance(axis, tuple) and not axis else function(a, axis, keepdims)
+
+    return call
+
+
 def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
     return shapes.cat([shapes.reshape(x, -1) for x in arrays]) if axis is None else shapes.cat(arrays, axis)
 
@@ -88,15 +97,15 @@ def _dot(a: Any, b: Any) -> Any:
 
 MEANINGS: dict[Callable[..., Any], Callable[..., Any]] = {
     # ---- reductions
-    np.sum: lambda a, axis=None, *, keepdims=False: reduce.sum(a, axis, keepdims),
-    np.mean: lambda a, axis=None, *, keepdims=False: reduce.mean(a, axis, keepdims),
+    np.sum: _over(reduce.sum),
+    np.mean: _over(reduce.mean),
     np.var: lambda a, axis=None, *, ddof=0, keepdims=False: reduce.var(a, axis, correction=ddof, keepdim=keepdims),
     np.std: lambda a, axis=None, *, ddof=0, keepdims=False: reduce.std(a, axis, correction=ddof, keepdim=keepdims),
-    np.prod: lambda a, axis=None, *, keepdims=False: reduce.prod(a, axis, keepdims),
-    np.max: lambda a, axis=None, *, keepdims=False: reduce.amax(a, axis, keepdims),
-    np.amax: lambda a, axis=None, *, keepdims=False: reduce.amax(a, axis, keepdims),
-    np.min: lambda a, axis=None, *, keepdims=False: reduce.amin(a, axis, keepdims),
-    np.amin: lambda a, axis=None, *, keepdims=False: reduce.amin(a, axis, keepdims),
+    np.prod: _over(reduce.prod),
+    np.max: _over(reduce.amax),
+    np.amax: _over(reduce.amax),
+    np.min: _over(reduce.amin),
+    np.amin: _over(reduce.amin),
     np.argmax: lambda a, axis=None, *, keepdims=False: reduce.argmax(a, axis, keepdims),
     np.argmin: lambda a, axis=None, *, keepdims=False: reduce.argmin(a, axis, keepdims),
     np.any: lambda a, axis=None, *, keepdims=False: reduce.any(a, axis, keepdims),

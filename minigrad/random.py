@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .creation import chosen, made, sizes
+from .creation import chosen, count, made, sizes
+from .errors import ShapeError
 from .tensor import Tensor, wrap
 
 
@@ -27,12 +28,18 @@ class Generator:
     """
 
     def __init__(self, device: Any = None) -> None:
-        self.numpy = np.random.default_rng()
+        self.manual_seed(int(np.random.SeedSequence().generate_state(1, np.uint64)[0]))
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`; the same seed gives the same numbers."""
-        self.numpy = np.random.default_rng(seed)
+        if not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ValueError(f"manual_seed: a seed is a whole number from 0, not {seed!r}")
+        self.numpy, self.seed = np.random.default_rng(int(seed)), int(seed)
         return self
+
+    def initial_seed(self) -> int:
+        """The seed it began with."""
+        return self.seed
 
     def get_state(self) -> dict[str, Any]:
         """Where the generator stands, as plain numbers that `minigrad.save` can write."""
@@ -73,11 +80,12 @@ def randn(*shape: Any, size: Any = None, generator: Generator | None = None, dty
     return made(np.asarray(drawn, chosen(dtype)), requires_grad, device)
 
 
-def rand(*shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
-         requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
-    """Independent draws from the uniform distribution on [0, 1)."""
+def rand(*shape: Any, size: Any = None, generator: Generator | None = None, out: Tensor | None = None,
+         dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
+    """Independent draws from the uniform distribution on [0, 1); with `out`, written into that tensor."""
     drawn = _source(generator).random(sizes(shape if size is None else (size,)))
-    return made(np.asarray(drawn, chosen(dtype)), requires_grad, device)
+    result = made(np.asarray(drawn, chosen(dtype)), requires_grad, device)
+    return result if out is None else out.copy_(result)
 
 
 def randn_like(input: Tensor, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
@@ -90,7 +98,7 @@ def rand_like(input: Tensor, dtype: Any = None, requires_grad: bool = False, dev
     return rand(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, device=device)
 
 
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
+def randint(low: int = 0, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
             device: Any = None) -> Tensor:  # fmt: skip
     """Independent integers from `low` (0 if only `high` is given) up to, but not including, `high`.
 
@@ -99,6 +107,8 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     """
     if size is None:
         low, high, size = 0, low, high
+    if size is None or not all(isinstance(bound, (int, np.integer)) for bound in (low, high)):
+        raise TypeError(f"randint: bounds and a size are needed, as in randint(0, 5, (2, 3)), not {low!r} and {high!r}")
     if high <= low:
         raise ValueError(f"randint: no integer lies from {low} up to, but not including, {high}")
     drawn = _source(generator).integers(low, high, sizes((size,)))
@@ -107,14 +117,16 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
 
 def randperm(n: int, *, generator: Generator | None = None, device: Any = None) -> Tensor:
     """The integers 0 … n−1 in random order."""
-    return made(_source(generator).permutation(n), device=device)
+    return made(_source(generator).permutation(count("randperm", n)), device=device)
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
+           requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Draws from normal distributions with the given means and standard deviations (tensors or numbers)."""
     if size is None:
         size = np.broadcast_shapes(np.shape(mean), np.shape(std))
-    return randn(size=size, generator=generator) * std + mean
+    drawn = randn(size=size, generator=generator, dtype=dtype, device=device) * std + mean
+    return drawn.requires_grad_() if requires_grad else drawn
 
 
 def bernoulli(p: Any, *, generator: Generator | None = None) -> Tensor:
@@ -125,14 +137,17 @@ def bernoulli(p: Any, *, generator: Generator | None = None) -> Tensor:
     return wrap((_source(generator).random(values.shape) < values).astype(values.dtype))
 
 
-def multinomial(weights: Tensor, num_samples: int, replacement: bool = False, *,
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
                 generator: Generator | None = None) -> Tensor:  # fmt: skip
-    """Positions drawn with probability proportional to `weights`, (K) → (num_samples) or (N, K) → (N, num_samples).
+    """Positions drawn with probability proportional to the input, (K) → (num_samples) or (N, K) → (N, num_samples).
 
-    **Raises** `ValueError` for negative weights, weights that are all 0, or more draws without replacement than there
-    are weights above 0.
+    **Raises** `ShapeError` for other shapes; `ValueError` for negative weights, weights that are all 0, or more draws
+    without replacement than there are weights above 0.
     """
-    rows = np.atleast_2d(weights.detach().array).astype(np.float64)
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"multinomial: weights (K) or (N, K) are needed, not {input.shape}")
+    num_samples = count("multinomial", num_samples)
+    rows = np.atleast_2d(input.detach().array).astype(np.float64)
     if not (np.isfinite(rows).all() and (rows >= 0).all() and (rows.sum(1) > 0).all()):
         raise ValueError("multinomial: weights are finite and not negative, and each row has one above 0")
     if not replacement and (rows > 0).sum(1).min() < num_samples:
@@ -141,7 +156,7 @@ def multinomial(weights: Tensor, num_samples: int, replacement: bool = False, *,
         )
     source = _source(generator)
     drawn = [source.choice(len(row), num_samples, replacement, row / row.sum()) for row in rows]
-    return wrap(np.array(drawn).reshape(*weights.shape[:-1], num_samples))
+    return wrap(np.array(drawn).reshape(*input.shape[:-1], num_samples))
 
 
 def shuffle_order(n: int, generator: Generator | None = None) -> Sequence[int]:

@@ -31,11 +31,13 @@ from .activation import (
     LogSoftmax,
     Mish,
     PReLU,
+    RReLU,
     ReLU,
     ReLU6,
-    Sigmoid,
     SiLU,
+    Sigmoid,
     Softmax,
+    Softmax2d,
     Softmin,
     Softplus,
     Softshrink,
@@ -50,6 +52,8 @@ from .container import Identity, ModuleDict, ModuleList, ParameterList, Sequenti
 from .conv import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
     AvgPool1d,
     AvgPool2d,
     Conv1d,
@@ -58,7 +62,7 @@ from .conv import (
     MaxPool2d,
 )
 from .crf import CRF
-from .dropout import Dropout, Dropout1d
+from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d
 from .embedding import Embedding, EmbeddingBag
 from .graph_attention import GraphAttention
 from .hierarchy import Hierarchical, pad_documents
@@ -67,13 +71,18 @@ from .local_attention import LocalAttention, WindowAttention
 from .loss import (
     BCELoss,
     BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
     CosineSimilarity,
     CrossEntropyLoss,
+    HuberLoss,
     KLDivLoss,
     L1Loss,
     MSELoss,
+    MarginRankingLoss,
     NLLLoss,
+    PairwiseDistance,
     SmoothL1Loss,
+    TripletMarginLoss,
 )
 from .module import Module, Parameter
 from .multihead import MultiheadAttention
@@ -99,6 +108,7 @@ from .transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+from .text_cnn import TextCNN, Convolutions, max_over_time, mean_over_time
 from .window import Window
 
 __all__ = [
@@ -114,6 +124,9 @@ __all__ = [
     "ALiBi",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AlphaDropout",
     "Attention",
     "AttentionPool",
     "AvgPool1d",
@@ -124,11 +137,14 @@ __all__ = [
     "Bilinear",
     "Conv1d",
     "Conv2d",
+    "Convolutions",
+    "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossAttention",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
+    "Dropout2d",
     "Embedding",
     "EmbeddingBag",
     "EncoderBlock",
@@ -143,6 +159,7 @@ __all__ = [
     "Hardtanh",
     "Heads",
     "Hierarchical",
+    "HuberLoss",
     "Identity",
     "KLDivLoss",
     "L1Loss",
@@ -157,6 +174,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MarginRankingLoss",
     "MaxPool1d",
     "MaxPool2d",
     "Mish",
@@ -167,10 +185,12 @@ __all__ = [
     "MultiheadAttention",
     "NLLLoss",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
     "ParameterList",
     "RMSNorm",
     "RNNCell",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "RelativeBias",
@@ -183,18 +203,21 @@ __all__ = [
     "SinusoidalPositions",
     "SmoothL1Loss",
     "Softmax",
+    "Softmax2d",
     "Softmin",
     "Softplus",
     "Softshrink",
     "Softsign",
     "Tanh",
     "Tanhshrink",
+    "TextCNN",
     "Threshold",
     "Transformer",
     "TransformerDecoder",
     "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
+    "TripletMarginLoss",
     "Unflatten",
     "Window",
     "WindowAttention",
@@ -203,6 +226,8 @@ __all__ = [
     "functional",
     "init",
     "masks",
+    "max_over_time",
+    "mean_over_time",
     "normalisation",
     "optim",
     "pad_documents",

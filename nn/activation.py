@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import minigrad
-from minigrad import ShapeError, Tensor, where
+from minigrad import ShapeError, Tensor
 
 from . import functional, init
 from .module import Module, Parameter
@@ -170,7 +170,7 @@ class SELU(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to each entry."""
-        return functional.elu(input, 1.6732632423543772) * 1.0507009873554805
+        return functional.selu(input)
 
 
 class CELU(ELU):
@@ -181,7 +181,7 @@ class CELU(ELU):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to each entry."""
-        return functional.elu(input * (1 / self.alpha)) * self.alpha
+        return functional.celu(input, self.alpha)
 
 
 class PReLU(Module):
@@ -205,37 +205,47 @@ class PReLU(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to each entry."""
-        slopes = self.weight
-        if self.num_parameters != 1:
-            if input.shape[1:2] != slopes.shape:
-                raise ShapeError(
-                    f"PReLU: {self.num_parameters} slopes need an input (B, {len(slopes)}, …), not {input.shape}"
-                )
-            slopes = slopes.reshape(-1, *(1,) * (input.ndim - 2))
-        return where(input > 0, input, slopes * input)
+        return functional.prelu(input, self.weight)
 
     def extra_repr(self) -> str:
         """The number of slopes."""
         return f"num_parameters={self.num_parameters}"
 
 
-class Hardsigmoid(Module):
-    """x / 6 + 1 / 2, cut off at 0 and 1: a sigmoid of straight lines."""
+class RReLU(Module):
+    """x where x > 0, else a x, with a drawn anew from U(lower, upper) for each entry; in evaluation, with their mean.
+
+    **Raises** `ValueError` if `lower` is above `upper`.
+
+    Source: Xu et al., "Empirical Evaluation of Rectified Activations" (2015), arXiv:1505.00853.
+    """
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
+        super().__init__()
+        self.lower, self.upper = lower, upper
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to each entry."""
-        return functional.hardtanh(input * (1 / 6) + 0.5, 0.0, 1.0)
+        return functional.rrelu(input, self.lower, self.upper, self.training)
+
+    def extra_repr(self) -> str:
+        """The bounds of the slopes."""
+        return f"lower={self.lower}, upper={self.upper}"
 
 
-class Hardswish(Hardsigmoid):
+class Hardsigmoid(Module):
+    """x / 6 + 1 / 2, cut off at 0 and 1: a sigmoid of straight lines."""
+
+    forward = staticmethod(functional.hardsigmoid)
+
+
+class Hardswish(Module):
     """x · hardsigmoid(x): a `SiLU` of straight lines and a parabola.
 
     Source: Howard et al., "Searching for MobileNetV3" (2019), arXiv:1905.02244.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to each entry."""
-        return input * super().forward(input)
+    forward = staticmethod(functional.hardswish)
 
 
 class Mish(Module):
@@ -244,25 +254,19 @@ class Mish(Module):
     Source: Misra, "Mish: A Self Regularized Non-Monotonic Activation Function" (2019), arXiv:1908.08681.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to each entry."""
-        return input * functional.tanh(functional.softplus(input))
+    forward = staticmethod(functional.mish)
 
 
 class Softsign(Module):
     """x / (1 + |x|)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to each entry."""
-        return input / (1 + input.abs())
+    forward = staticmethod(functional.softsign)
 
 
 class Tanhshrink(Module):
     """x − tanh(x)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to each entry."""
-        return input - functional.tanh(input)
+    forward = staticmethod(functional.tanhshrink)
 
 
 class Hardshrink(Module):
@@ -279,7 +283,7 @@ class Hardshrink(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to each entry."""
-        return input.masked_fill(input.abs() <= self.lambd, 0.0)
+        return functional.hardshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
         """The threshold."""
@@ -294,7 +298,7 @@ class Softshrink(Hardshrink):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to each entry."""
-        return (input - self.lambd * input.sign()).masked_fill(input.abs() <= self.lambd, 0.0)
+        return functional.softshrink(input, self.lambd)
 
 
 class Threshold(Module):
@@ -306,7 +310,7 @@ class Threshold(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply it to each entry."""
-        return input.masked_fill(input <= self.threshold, self.value)
+        return functional.threshold(input, self.threshold, self.value)
 
     def extra_repr(self) -> str:
         """The threshold and the value."""
@@ -348,6 +352,21 @@ class Softmin(Softmax):
     def forward(self, input: Tensor) -> Tensor:
         """Apply it along the dimension."""
         return functional.softmin(input, self.dim)
+
+
+class Softmax2d(Module):
+    """`Softmax` over the channels, in each place of a picture.
+
+    **Shapes**: (B, C, H, W) or (C, H, W) → the same.
+
+    **Raises** `ShapeError` for other shapes.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to the channels."""
+        if input.ndim not in (3, 4):
+            raise ShapeError(f"Softmax2d: an input (C, H, W) or (B, C, H, W) is needed, not {input.shape}")
+        return functional.softmax(input, -3)
 
 
 class GLU(Module):

@@ -79,8 +79,16 @@ def attend(
         scores = scores + bias
     weights = normalisation(scores, mask)  # (…, Tq, Tk)
     record.note(weights)
-    mixed = weights if dropout is None else dropout(weights)
-    return mixed @ v, weights  # (…, Tq, d_v)
+    context = (weights if dropout is None else dropout(weights)) @ v  # (…, Tq, d_v)
+    call(scores=scores, attention=weights, context=context)
+    return context, weights
+
+
+def call(**results: Tensor) -> None:
+    """Let pictures call these results so; the tensors themselves stay without a name."""
+    for name, x in results.items():
+        if x.node is not None:
+            x.node.label = x.node.label or name
 
 
 def placed(positions: Module | None, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -191,6 +199,7 @@ class CrossAttention(Module):
         q = self.query(query)  # (B, Tq, d_k)
         k = self.key(context)  # (B, Tk, d_k)
         v = self.value(context)  # (B, Tk, d_v)
+        call(Q=q, K=k, V=v)
         q, k, bias = placed(self.positions, q, k)
         y, weights = attend(
             q, k, v, allowed, bias, similarity=self.similarity, normalisation=self.normalisation
@@ -348,6 +357,7 @@ class MultiHead(Module):
         q = self._split(self.query(query))  # (B, H, Tq, d_k)
         k = self._split(self.key(key))  # (B, H, Tk, d_k)
         v = self._split(self.value(value))  # (B, H, Tk, d_v)
+        call(Q=q, K=k, V=v)
         q, k, bias = placed(self.positions, q, k)
         y, weights = attend(
             q, k, v, allowed, bias, self.dropout, self.similarity, self.normalisation

@@ -129,25 +129,35 @@ class _MaxPool(Module):
 
     function: Any
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1) -> None:
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        dilation: Size = 1,
+        *,
+        ceil_mode: bool = False,
+    ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation = padding, dilation
+        self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
 
     def forward(self, input: Tensor) -> Tensor:
         """Take the greatest entry of each window."""
-        return self.function(input, self.kernel_size, self.stride, self.padding, self.dilation)
+        return self.function(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
     def extra_repr(self) -> str:
         """The windows."""
         return (
             f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"ceil_mode=False"
+            f"ceil_mode={self.ceil_mode}"
         )
 
 
 class MaxPool1d(_MaxPool):
     """The greatest entry of each window, windows side by side unless `stride` is given; ties share the gradient.
+
+    With `ceil_mode`, what is left over at the end makes a shorter window of its own.
 
     **Shapes**: (…, T) → (…, N).
 
@@ -172,13 +182,21 @@ class _AvgPool(Module):
 
     function: Any
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:
         """Take the mean of each window."""
-        return self.function(input, self.kernel_size, self.stride, self.padding)
+        return self.function(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
     def extra_repr(self) -> str:
         """The windows."""
@@ -186,7 +204,10 @@ class _AvgPool(Module):
 
 
 class AvgPool1d(_AvgPool):
-    """The mean of each window, zeros of the padding included; the windows lie side by side unless `stride` is given.
+    """The mean of each window; the windows lie side by side unless `stride` is given.
+
+    Zeros of the padding count, unless `count_include_pad` is False. With `ceil_mode`, what is left over at the end
+    makes a shorter window of its own.
 
     **Shapes**: (…, T) → (…, N).
 
@@ -196,12 +217,20 @@ class AvgPool1d(_AvgPool):
 
     function = staticmethod(functional.avg_pool1d)
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
-        super().__init__(_sizes(kernel_size, 1), None if stride is None else _sizes(stride, 1), _sizes(padding, 1))
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        stride = None if stride is None else _sizes(stride, 1)
+        super().__init__(_sizes(kernel_size, 1), stride, _sizes(padding, 1), ceil_mode, count_include_pad)
 
 
 class AvgPool2d(_AvgPool):
-    """The mean of each window, zeros of the padding included; the windows lie side by side unless `stride` is given.
+    """The mean of each window, as `AvgPool1d` over height and width.
 
     **Shapes**: (…, H, W) → (…, N, N').
     """
@@ -214,12 +243,12 @@ class _AdaptivePool(Module):
 
     function: Any
 
-    def __init__(self, output_size: Size) -> None:
+    def __init__(self, output_size: int | Sequence[int | None]) -> None:
         super().__init__()
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
-        """Take the mean of each part."""
+        """Bring each part together."""
         return self.function(input, self.output_size)
 
     def extra_repr(self) -> str:
@@ -236,10 +265,28 @@ class AdaptiveAvgPool1d(_AdaptivePool):
     function = staticmethod(functional.adaptive_avg_pool1d)
 
 
+class AdaptiveMaxPool1d(_AdaptivePool):
+    """The greatest entries of `output_size` nearly equal parts of the time; one part is max-over-time pooling.
+
+    **Shapes**: (…, T) → (…, output_size).
+    """
+
+    function = staticmethod(functional.adaptive_max_pool1d)
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """The greatest entries over a grid of `output_size` nearly equal parts.
+
+    **Shapes**: (…, H, W) → (…, *output_size), a single number standing for both, None for a size that stays.
+    """
+
+    function = staticmethod(functional.adaptive_max_pool2d)
+
+
 class AdaptiveAvgPool2d(_AdaptivePool):
     """The means over a grid of `output_size` nearly equal parts.
 
-    **Shapes**: (…, H, W) → (…, *output_size), a single number standing for both.
+    **Shapes**: (…, H, W) → (…, *output_size), a single number standing for both, None for a size that stays.
     """
 
     function = staticmethod(functional.adaptive_avg_pool2d)

@@ -25,7 +25,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
+        if not isinstance(p, (int, float)) or not 0 <= p <= 1:
             raise ValueError(f"{type(self).__name__}: a probability lies in [0, 1], which p = {p} does not")
         self.p, self.inplace = p, inplace
 
@@ -51,3 +51,43 @@ class Dropout1d(Dropout):
     def forward(self, input: Tensor) -> Tensor:
         """Drop channels, in training."""
         return functional.dropout1d(input, self.p, self.training, self.inplace)
+
+
+class Dropout2d(Dropout):
+    """In training, each channel 0 with probability p, in all places alike; otherwise as `Dropout`.
+
+    **Shapes**: (B, C, H, W) or (C, H, W) → the same.
+
+    **Raises** `ValueError` for a p outside [0, 1], `ShapeError` for other shapes.
+
+    Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks" (2014), arXiv:1411.4280.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop channels, in training."""
+        return functional.dropout2d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(Module):
+    """`Dropout` for networks of `SELU`, which leaves mean 0 and variance 1 as they are.
+
+    **Shapes**: any → the same.
+
+    **Raises** `ValueError` for a p outside [0, 1).
+
+    Source: Klambauer et al., "Self-Normalizing Neural Networks" (2017), arXiv:1706.02515.
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"AlphaDropout: a probability lies in [0, 1), which p = {p} does not")
+        self.p = p
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop entries, in training."""
+        return functional.alpha_dropout(input, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        """The probability."""
+        return f"p={self.p}"

@@ -18,7 +18,9 @@ from .module import Module, Parameter
 class Embedding(Module):
     """Row `ids[…]` of the weight for each id: what a one-hot vector times the weight would be.
 
-    The row `padding_idx` starts as zeros and gets no gradient, so it stays as it is; −1 is the last row.
+    The row `padding_idx` starts as zeros and gets no gradient, so it stays as it is; −1 is the last row. With
+    `max_norm`, rows that are looked up and longer than that (in the `norm_type`-norm) are first shortened to it, in the
+    weight itself. `sparse` is accepted, and changes nothing.
 
     **Shapes**: ids (…) → (…, D); weight (V, D), from the normal distribution N(0, 1).
 
@@ -29,20 +31,37 @@ class Embedding(Module):
     tensor([0., 0., 0.], grad_fn=<getitem>)
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        *,
+        sparse: bool = False,
+    ) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.max_norm, self.norm_type = max_norm, norm_type
         self.padding_idx = None if padding_idx is None else functional.row_of(padding_idx, num_embeddings)
         self.weight = Parameter(minigrad.empty(num_embeddings, embedding_dim))
         self.reset_parameters()
 
     @classmethod
-    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+    ) -> Embedding:
         """A layer on the memory of the rows `embeddings` (V, D), which are trained only if `freeze` is False."""
         if embeddings.ndim != 2:
             raise ShapeError(f"Embedding.from_pretrained: a matrix (V, D) is needed, not {embeddings.shape}")
         rows, columns = embeddings.shape
-        layer = cls(rows, columns, padding_idx)
+        layer = cls(rows, columns, padding_idx, max_norm, norm_type)
         layer.weight = Parameter(embeddings, requires_grad=not freeze)
         return layer
 
@@ -55,12 +74,15 @@ class Embedding(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Look the rows up."""
+        if self.max_norm is not None:
+            functional.shorten_rows(self.weight, input, self.max_norm, self.norm_type)
         return index.embedding(self.weight, input, self.padding_idx)
 
     def extra_repr(self) -> str:
         """The sizes, and the padding row if there is one."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        longest = "" if self.max_norm is None else f", max_norm={self.max_norm}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}{longest}"
 
 
 class EmbeddingBag(Module):
@@ -68,8 +90,8 @@ class EmbeddingBag(Module):
 
     The bags are the rows of a matrix of ids; or one list of ids, with `offsets` saying where each bag begins (with
     `include_last_offset` also where the last one ends). Ids that are `padding_idx` do not count. An empty bag gives
-    zeros. `per_sample_weights`, in the shape of the ids and for the sum only, multiply the rows. `sparse` is accepted,
-    and changes nothing.
+    zeros. `per_sample_weights`, in the shape of the ids and for the sum only, multiply the rows. `max_norm` and
+    `sparse` are as in `Embedding`.
 
     **Shapes**: ids (B, N), or (N) with offsets (B) → (B, D); weight (V, D), from N(0, 1), the row `padding_idx` zeros.
 
@@ -89,6 +111,8 @@ class EmbeddingBag(Module):
         num_embeddings: int,
         embedding_dim: int,
         *,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
         mode: str = "mean",
         sparse: bool = False,
         include_last_offset: bool = False,
@@ -99,6 +123,7 @@ class EmbeddingBag(Module):
             raise ValueError(f"EmbeddingBag: mode is 'mean', 'sum' or 'max', not {mode!r}")
         self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
         self.include_last_offset = include_last_offset
+        self.max_norm, self.norm_type = max_norm, norm_type
         self.padding_idx = None if padding_idx is None else functional.row_of(padding_idx, num_embeddings)
         self.weight = Parameter(minigrad.empty(num_embeddings, embedding_dim))
         self.reset_parameters()
@@ -118,6 +143,8 @@ class EmbeddingBag(Module):
                 f"EmbeddingBag: per_sample_weights go with mode='sum' and have the shape {input.shape} of the ids, but "
                 f"the mode is {self.mode!r} and their shape {per_sample_weights.shape}"
             )
+        if self.max_norm is not None:
+            functional.shorten_rows(self.weight, input, self.max_norm, self.norm_type)
         ids = input.reshape(-1)[where]
         rows = index.embedding(self.weight, ids, self.padding_idx)  # (B, L, D)
         if self.mode == "max" and where.shape[1]:  # if all bags are empty, their sum does as well

@@ -23,37 +23,51 @@ from minigrad.ops.elementwise import elu, gelu, hardtanh, leaky_relu, silu, soft
 from minigrad.ops.index import one_hot, plain_values
 from minigrad.ops.linalg import linear
 from minigrad.ops.shape import pad
+from minigrad.ops.attention import BLOCK, attention
+from minigrad.ops.convolution import conv1d, conv2d
 from minigrad.ops.window import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
     avg_pool1d,
     avg_pool2d,
-    conv1d,
-    conv2d,
     max_pool1d,
     max_pool2d,
 )
+from minigrad.porting import missing
 from minigrad.random import default_generator
 
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
     "conv1d",
     "conv2d",
+    "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
     "dropout1d",
+    "dropout2d",
     "elu",
     "embedding",
     "gelu",
     "glu",
+    "group_norm",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
     "hardtanh",
+    "huber_loss",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -61,24 +75,41 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
+    "mish",
     "mse_loss",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
+    "prelu",
     "relu",
+    "relu6",
     "rms_norm",
+    "rrelu",
     "scaled_dot_product_attention",
+    "selu",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "triplet_margin_loss",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("nn.functional", name, __all__)
+
 
 # ---- activations ----------------------------------------------------------------------------------------------------
 
@@ -95,6 +126,96 @@ def logsigmoid(input: Tensor) -> Tensor:
     tensor([-6.9315e-01, -1.0000e+03])
     """
     return -softplus(-input, 1.0, math.inf)
+
+
+def relu6(input: Tensor) -> Tensor:
+    """min(max(x, 0), 6); on the bounds the derivative is 0."""
+    return hardtanh(input, 0.0, 6.0)
+
+
+# With these, the outputs of a layer keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv:1706.02515).
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def selu(input: Tensor) -> Tensor:
+    """λ x where x > 0, else λ α (exp(x) − 1), with λ = 1.0507… and α = 1.6732…."""
+    return elu(input, SELU_ALPHA) * SELU_SCALE
+
+
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """x where x > 0, else α (exp(x / α) − 1)."""
+    return elu(input * (1 / alpha)) * alpha
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x where x > 0, else a x, with one slope a for all, or one for each channel.
+
+    **Shapes**: any → the same, with weight (1) or (); or (B, C, …) → the same, with weight (C).
+
+    **Raises** `ShapeError` if the number of channels is another.
+    """
+    if weight.numel() != 1:
+        if weight.ndim != 1 or input.shape[1:2] != weight.shape:
+            raise ShapeError(
+                f"prelu: {weight.numel()} slopes need an input (B, {weight.numel()}, …), not {input.shape}"
+            )
+        weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
+    return where(input > 0, input, weight * input)
+
+
+def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:
+    """x where x > 0, else a x, with a drawn from U(lower, upper) for each entry; their mean if not `training`.
+
+    **Raises** `ValueError` if `lower` is above `upper`.
+
+    Source: Xu et al., "Empirical Evaluation of Rectified Activations" (2015), arXiv:1505.00853.
+    """
+    if lower > upper:
+        raise ValueError(f"rrelu: lower = {lower} is above upper = {upper}")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    slopes = default_generator.numpy.uniform(lower, upper, input.shape).astype(input.dtype)
+    return where(input > 0, input, input * slopes)
+
+
+def hardsigmoid(input: Tensor) -> Tensor:
+    """x / 6 + 1 / 2, cut off at 0 and 1: a sigmoid of straight lines."""
+    return hardtanh(input * (1 / 6) + 0.5, 0.0, 1.0)
+
+
+def hardswish(input: Tensor) -> Tensor:
+    """x · hardsigmoid(x)."""
+    return input * hardsigmoid(input)
+
+
+def mish(input: Tensor) -> Tensor:
+    """x · tanh(log(1 + exp(x)))."""
+    return input * tanh(softplus(input))
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)."""
+    return input / (1 + input.abs())
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x − tanh(x)."""
+    return input - tanh(input)
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x where |x| > `lambd`, else 0."""
+    return input.masked_fill(input.abs() <= lambd, 0.0)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x brought nearer to 0 by `lambd`, and 0 where |x| ≤ `lambd`."""
+    return (input - lambd * input.sign()).masked_fill(input.abs() <= lambd, 0.0)
+
+
+def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
+    """x where x > `threshold`, else `value`."""
+    return input.masked_fill(input <= threshold, value)
 
 
 def softmax(input: Tensor, dim: int | None = -1, *, dtype: Any = None) -> Tensor:
@@ -141,8 +262,17 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 # ---- lookup and dropout ---------------------------------------------------------------------------------------------
 
 
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+) -> Tensor:
     """Row `input[…]` of the weight for each id; the row `padding_idx` gets no gradient.
+
+    With `max_norm`, rows that are looked up and longer than that (in the `norm_type`-norm) are first shortened to it,
+    in the weight itself.
 
     **Shapes**: ids (…), weight (V, D) → (…, D).
 
@@ -150,7 +280,18 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     """
     if padding_idx is not None:
         padding_idx = row_of(padding_idx, len(weight))
+    if max_norm is not None:
+        shorten_rows(weight, input, max_norm, norm_type)
     return index.embedding(weight, input, padding_idx)
+
+
+def shorten_rows(weight: Tensor, ids: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale the rows that `ids` name to length `max_norm`, in place, where they are longer."""
+    rows = np.unique(plain_values(ids))
+    with no_grad():
+        found = weight[rows]
+        lengths = found.norm(norm_type, 1, keepdim=True)
+        weight[rows] = where(lengths > max_norm, found * (max_norm / (lengths + 1e-7)), found)
 
 
 def row_of(padding_idx: int, rows: int) -> int:
@@ -186,6 +327,37 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if input.ndim not in (2, 3):
         raise ShapeError(f"dropout1d: channels (C, T) or (B, C, T) are needed, not {input.shape}")
     return _dropped("dropout1d", input, p, training, inplace, (*input.shape[:-1], 1))
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`dropout` of whole channels.
+
+    **Shapes**: (B, C, H, W) or (C, H, W) → the same; a channel is kept or dropped in all places.
+
+    **Raises** `ValueError` for a p outside [0, 1], `ShapeError` for other shapes.
+    """
+    if input.ndim not in (3, 4):
+        raise ShapeError(f"dropout2d: channels (C, H, W) or (B, C, H, W) are needed, not {input.shape}")
+    return _dropped("dropout2d", input, p, training, inplace, (*input.shape[:-2], 1, 1))
+
+
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Dropout that keeps mean 0 and variance 1 of what comes from `selu`: entries become −λα, and all is scaled back.
+
+        y = a (x or, with probability p, −λα) + b,   a = 1 / √((1 − p)(1 + p λ²α²)),   b = a p λα
+
+    **Raises** `ValueError` for a p outside [0, 1).
+
+    Source: Klambauer et al., "Self-Normalizing Neural Networks" (2017), arXiv:1706.02515.
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"alpha_dropout: a probability lies in [0, 1), which p = {p} does not")
+    if not training or p == 0:
+        return input
+    low = -SELU_SCALE * SELU_ALPHA
+    dropped = default_generator.numpy.random(input.shape, np.float32) < p
+    a = 1 / math.sqrt((1 - p) * (1 + p * low**2))
+    return input.masked_fill(Tensor(dropped), low) * a - a * p * low
 
 
 def _dropped(name: str, input: Tensor, p: float, training: bool, inplace: bool, shape: tuple[int, ...]) -> Tensor:
@@ -290,6 +462,30 @@ def batch_norm(
     return y if bias is None else y + bias.reshape(channels)
 
 
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """(x − mean) / √(variance + ε) · weight + bias, with mean and variance over each group of channels of an example.
+
+    **Shapes**: x (B, C, …) → the same; weight and bias (C).
+
+    **Raises** `ShapeError` if `num_groups` does not divide the number of channels.
+
+    Source: Wu and He, "Group Normalization" (2018), arXiv:1803.08494.
+    """
+    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
+        raise ShapeError(
+            f"group_norm: an input (B, C, …) with channels that {num_groups} groups can share equally is needed, "
+            f"not {input.shape}"
+        )
+    rows = input.reshape(len(input), num_groups, math.prod(input.shape[1:]) // num_groups)
+    y = fused.layer_norm(rows, 1, None, None, eps).reshape(input.shape)
+    channels = (-1,) + (1,) * (input.ndim - 2)
+    if weight is not None:
+        y = y * weight.reshape(channels)
+    return y if bias is None else y + bias.reshape(channels)
+
+
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖ₚ, ε) along `dim`: vectors of length 1.
 
@@ -316,11 +512,20 @@ def _check_reduction(name: str, reduction: str) -> None:
 
 
 def _check_same(name: str, input: Tensor, target: Tensor) -> None:
+    _check_tensors(name, input=input, target=target)
     if input.shape != target.shape:
         raise ShapeError(
             f"{name}: the input has shape {input.shape}, but the target {target.shape}; they are not broadcast: "
             f"bring one to the other's shape with .reshape, .squeeze or .expand"
         )
+
+
+def _check_tensors(name: str, **given: Any) -> None:
+    for what, value in given.items():
+        if not isinstance(value, (Tensor, np.ndarray)):
+            raise TypeError(
+                f"{name}: the {what} is a tensor, not {type(value).__name__}; make one with minigrad.tensor"
+            )
 
 
 def _rows(name: str, scores: Tensor, labels: np.ndarray) -> tuple[Tensor, np.ndarray]:
@@ -378,6 +583,7 @@ def cross_entropy(
     >>> cross_entropy(minigrad.tensor([[0.0, 0.0]]), minigrad.tensor([1]))
     tensor(0.6931)
     """
+    _check_tensors("cross_entropy", input=input, target=target)
     labels = plain_values(target)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies in [0, 1], which {label_smoothing} does not")
@@ -424,6 +630,7 @@ def nll_loss(
     >>> nll_loss(minigrad.tensor([[-0.5, -3.0], [-2.0, -4.0]]), minigrad.tensor([0, 1]))
     tensor(2.25)
     """
+    _check_tensors("nll_loss", input=input, target=target)
     labels = plain_values(target)
     _check_reduction("nll_loss", reduction)
     rows, flat = _rows("nll_loss", input, labels)
@@ -524,6 +731,62 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     return _reduced("smooth_l1_loss", losses, reduction)
 
 
+def huber_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """(x − t)² / 2 where |x − t| < δ, else δ (|x − t| − δ / 2): δ times `smooth_l1_loss` with β = δ.
+
+    **Raises** `ShapeError` if the shapes differ, `ValueError` if δ is not above 0.
+
+    Source: Huber, "Robust Estimation of a Location Parameter" (1964).
+    """
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta is above 0, unlike {delta}")
+    return delta * smooth_l1_loss(input, target, reduction=reduction, beta=delta)
+
+
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
+) -> Tensor:
+    """max(0, margin − t (x₁ − x₂)): x₁ is to lie above x₂ where t = 1, and below it where t = −1.
+
+    >>> margin_ranking_loss(minigrad.tensor([3.0]), minigrad.tensor([1.0]), minigrad.tensor([-1.0]))
+    tensor(2.)
+    """
+    losses = relu(margin - target * (input1 - input2))
+    return _reduced("margin_ranking_loss", losses, reduction)
+
+
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
+) -> Tensor:
+    """1 − cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) − margin) where t = −1.
+
+    **Shapes**: x₁ and x₂ (N, D), t (N).
+    """
+    cosine = cosine_similarity(input1, input2, dim=-1)
+    _check_same("cosine_embedding_loss", cosine, target)
+    return _reduced("cosine_embedding_loss", where(target > 0, 1 - cosine, relu(cosine - margin)), reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, ‖a − p‖ − ‖a − n‖ + margin): the anchor is to lie nearer to the positive than to the negative.
+
+    **Shapes**: (N, D) each.
+
+    Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015), arXiv:1503.03832.
+    """
+    near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
+    return _reduced("triplet_margin_loss", relu(near - far + margin), reduction)
+
+
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """t (log t − x), for logarithms of probabilities x and probabilities t (their logarithms, if `log_target`).
 
@@ -558,6 +821,11 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         product = x1 * x2  # has the shape that both are spread to
         x1, x2 = x1.expand(product.shape), x2.expand(product.shape)
     return (normalize(x1, 2, dim, eps) * normalize(x2, 2, dim, eps)).sum(dim)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """‖x₁ − x₂ + ε‖ₚ along the last dimension."""
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
 # ---- attention ------------------------------------------------------------------------------------------------------
@@ -606,13 +874,17 @@ def scaled_dot_product_attention(
             f"{who}: queries {query.shape} and keys {key.shape} must have equally many features (last dimension), keys "
             f"and values {value.shape} equally many positions (the one before)"
         )
-    scores = query @ key.mT * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)  # (…, Tq, Tk)
+    shape = (*query.shape[:-1], key.shape[-2])
     if is_causal:
-        attn_mask = minigrad.ones(scores.shape[-2:], dtype=minigrad.bool).tril()
+        attn_mask = minigrad.ones(shape[-2:], dtype=minigrad.bool).tril()
+    if attn_mask is not None and not _broadcasts(attn_mask.shape, shape):
+        raise ShapeError(f"{who}: the mask {attn_mask.shape} does not broadcast to the scores {shape}")
+    additive = attn_mask is not None and attn_mask.dtype != minigrad.bool
+    if math.prod(shape) > BLOCK and not dropout_p and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+        bias, mask = (attn_mask, None) if additive else (None, attn_mask)
+        return attention(query, key, value, bias, mask, scale)  # the same, a block of queries at a time
+    scores = query @ key.mT * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)  # (…, Tq, Tk)
     if attn_mask is not None:
-        if not _broadcasts(attn_mask.shape, scores.shape):
-            raise ShapeError(f"{who}: the mask {attn_mask.shape} does not broadcast to the scores {scores.shape}")
-        additive = attn_mask.dtype != minigrad.bool
         scores = scores + attn_mask if additive else scores.masked_fill(~attn_mask, -math.inf)
     return dropout(softmax(scores), dropout_p) @ value
 

@@ -15,6 +15,7 @@ import minigrad
 from minigrad import ShapeError, Tensor
 
 from . import functional, init, masks, record
+from .dropout import Dropout
 from .linear import Linear
 from .module import Module, Parameter
 
@@ -25,8 +26,9 @@ class GraphAttention(Module):
         h = W x;    score(i ← j) = LeakyReLU(a_q · h_i + a_k · h_j);    y_i = Σ_j softmax_j(score(i ← j)) h_j
 
     where j runs over the nodes from which an edge leads to i. A node does not see itself unless an edge says so; one
-    that no edge leads to gets zeros. The results of the heads are joined, or, with `concat=False`, averaged. Several
-    graphs are one graph whose parts are not connected.
+    that no edge leads to gets zeros. The results of the heads are joined, or, with `concat=False`, averaged. `dropout`
+    acts on the weights: in training, a node overlooks some of its neighbours. Several graphs are one graph whose parts
+    are not connected.
 
     **Shapes**: x (N, D), edges (2, E), sources above targets → y (N, H · out) or (N, out), weights (H, E).
     `linear.weight` (H · out, D), from U(−b, b) as in `Linear`; query and key (H, out), with b = 1 / √out.
@@ -41,7 +43,13 @@ class GraphAttention(Module):
     """
 
     def __init__(
-        self, dim: int, out: int, num_heads: int = 1, concat: bool = True, negative_slope: float = 0.2
+        self,
+        dim: int,
+        out: int,
+        num_heads: int = 1,
+        concat: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.num_heads, self.concat, self.negative_slope = num_heads, concat, negative_slope
@@ -50,6 +58,7 @@ class GraphAttention(Module):
         self.key = Parameter(minigrad.empty(num_heads, out))
         for vectors in (self.query, self.key):
             init.uniform_(vectors, -1 / math.sqrt(out), 1 / math.sqrt(out))
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, edges: Any, return_weights: bool = False) -> Any:
         """Attend along the edges."""
@@ -61,7 +70,7 @@ class GraphAttention(Module):
         scores = functional.leaky_relu(wanted[target] + offered[source], self.negative_slope)  # (E, H)
         weights = segment_softmax(scores, target, len(x))  # (E, H)
         record.note(weights.transpose(0, 1))
-        messages = weights.unsqueeze(-1) * h[source]  # (E, H, out)
+        messages = self.dropout(weights).unsqueeze(-1) * h[source]  # (E, H, out)
         y = minigrad.zeros_like(h).index_add(0, target, messages)  # (N, H, out)
         y = y.flatten(1) if self.concat else y.mean(1)
         return (y, weights.transpose(0, 1)) if return_weights else y

@@ -118,6 +118,68 @@ class SmoothL1Loss(_Loss):
         return functional.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
+class HuberLoss(_Loss):
+    """(x − t)² / 2 where |x − t| < δ, else δ (|x − t| − δ / 2).
+
+    **Shapes**: input and target alike.
+    """
+
+    def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        self.delta = delta
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compare entry by entry."""
+        return functional.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+
+
+class MarginRankingLoss(_Loss):
+    """max(0, margin − t (x₁ − x₂)): x₁ is to lie above x₂ where t = 1, and below it where t = −1.
+
+    **Shapes**: all alike.
+    """
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """Compare entry by entry."""
+        return functional.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
+
+
+class CosineEmbeddingLoss(_Loss):
+    """1 − cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) − margin) where t = −1.
+
+    **Shapes**: x₁ and x₂ (N, D), t (N).
+    """
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """Compare vectors."""
+        return functional.cosine_embedding_loss(input1, input2, target, self.margin, reduction=self.reduction)
+
+
+class TripletMarginLoss(_Loss):
+    """max(0, ‖a − p‖ − ‖a − n‖ + margin): the anchor is to lie nearer to the positive than to the negative.
+
+    **Shapes**: (N, D) each.
+    """
+
+    def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin, self.p, self.eps = margin, p, eps
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """Compare distances."""
+        return functional.triplet_margin_loss(
+            anchor, positive, negative, self.margin, self.p, self.eps, reduction=self.reduction
+        )
+
+
 class BCELoss(_Loss):
     """−t log p − (1 − t) log(1 − p), for probabilities p.
 
@@ -185,3 +247,18 @@ class CosineSimilarity(Module):
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Compare vectors."""
         return functional.cosine_similarity(x1, x2, self.dim, self.eps)
+
+
+class PairwiseDistance(Module):
+    """‖x₁ − x₂ + ε‖ₚ along the last dimension.
+
+    **Shapes**: broadcast against each other; the last dimension is gone, unless `keepdim`.
+    """
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
+        super().__init__()
+        self.p, self.eps, self.keepdim = p, eps, keepdim
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Compare vectors."""
+        return functional.pairwise_distance(x1, x2, self.p, self.eps, self.keepdim)

@@ -16,6 +16,7 @@ from minigrad import ShapeError, Tensor, cat, softmax
 from minigrad.ops.linalg import linear
 
 from . import functional, init, record
+from .attention import call
 from .linear import Linear
 from .module import Module, Parameter
 
@@ -136,11 +137,13 @@ class MultiheadAttention(Module):
         k, v = self._extend(k, self.bias_k), self._extend(v, self.bias_v)
         if bias is not None and k.shape[1] > bias.shape[-1]:
             bias = functional.pad(bias, (0, k.shape[1] - bias.shape[-1]))  # what was appended is open to all
-        scores = (self._split(q) * (1 / math.sqrt(self.head_dim))) @ self._split(k).mT  # (B, H, Tq, Tk)
+        q, k, v = self._split(q), self._split(k), self._split(v)  # (B, H, Tq, d), (B, H, Tk, d)
+        scores = (q * (1 / math.sqrt(self.head_dim))) @ k.mT  # (B, H, Tq, Tk)
         weights = softmax(scores if bias is None else scores + bias, -1)
         record.note(weights)
-        heads = functional.dropout(weights, self.dropout, self.training) @ self._split(v)  # (B, H, Tq, d)
-        y = self.out_proj(heads.transpose(1, 2).flatten(2))  # (B, Tq, E)
+        context = functional.dropout(weights, self.dropout, self.training) @ v  # (B, H, Tq, d)
+        call(Q=q, K=k, V=v, scores=scores, attention=weights, context=context)
+        y = self.out_proj(context.transpose(1, 2).flatten(2))  # (B, Tq, E)
 
         if not batched:
             y, weights = y.squeeze(0), weights.squeeze(0)

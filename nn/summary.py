@@ -7,13 +7,13 @@ recorded operation who asked for it. So the table is about what happened, not ab
 from __future__ import annotations
 
 import itertools
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from minigrad import Tensor, no_grad
+from minigrad.analysis import products
 from minigrad.autograd import Observer, thread, watching
 from minigrad.op import registry
 
@@ -94,7 +94,7 @@ def summary(model: Module, *example: Any, **named: Any) -> Summary:
             frame = thread.mode.scope
             while frame is not None and id(frame.module()) not in inside:
                 frame = frame.outer
-            work[id(model if frame is None else frame.module())] += _multiply_adds(name, arguments, result)
+            work[id(model if frame is None else frame.module())] += products(name, arguments, result.shape)
 
     training = {module: module.training for module in modules.values()}
     hooks = [module.register_forward_hook(watch_call) for module in modules.values()]
@@ -138,18 +138,6 @@ def _shapes(value: Any) -> Iterator[tuple[int, ...]]:
             yield from _shapes(item)
     elif isinstance(value, dict):
         yield from _shapes(list(value.values()))
-
-
-def _multiply_adds(name: str, arguments: Any, result: Tensor) -> int:
-    """How many products an operation sums up."""
-    if name in ("matmul", "linear"):
-        return math.prod(result.shape) * arguments[0].shape[-1]
-    if name == "einsum":
-        *operands, subscripts = arguments
-        letters = subscripts.split("->")[0].split(",")
-        sizes = {c: n for part, x in zip(letters, operands, strict=True) for c, n in zip(part, x.shape, strict=True)}
-        return math.prod(sizes.values()) * (len(operands) - 1)
-    return 0
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.methods import to_dtype
 from minigrad.op import identity
-from minigrad.ops import fused, index, linalg, recurrent, reduce, shape, window
+from minigrad.ops import attention, convolution, fused, index, linalg, recurrent, reduce, shape, window
 from minigrad.ops.elementwise import elu, gelu, hardtanh, leaky_relu, silu, softplus
 
 Array = np.ndarray
@@ -305,6 +305,10 @@ def logsumexp(x: Array, axis: Any, keepdims: bool = False) -> Array:
     return np.log(np.exp(x).sum(axis, keepdims=keepdims))
 
 
+def logsumexp_all(x: Array) -> Array:
+    return logsumexp(x, None)
+
+
 def variance(x: Array, axis: Any = None, keepdims: bool = False, correction: float = 1) -> Array:
     n = math.prod(np.array(x.shape)[np.arange(x.ndim) if axis is None else np.atleast_1d(axis)].tolist())
     total = ((x - x.mean(axis, keepdims=True)) ** 2).sum(axis, keepdims=keepdims)
@@ -338,6 +342,11 @@ REDUCTIONS = [
     *reductions("any", mg.any, np.any, truth(2, 3, 5), DIMS, order=0),
     *reductions("all", mg.all, np.all, truth(2, 3, 5), DIMS, order=0),
     Case("any: of numbers", mg.any, lambda x: (x != 0).any(), whole(2, 2, 3), order=0),
+    Case("sum: of floats, as integers", lambda x: mg.sum(x, dtype=int), lambda x: np.trunc(x).sum().astype(int),
+         real(2, 3), order=0),
+    *[Case(f"{f.__name__}: no dimension named is all of them", lambda x, f=f: f(x, ()), numpys, sampler)
+      for f, numpys, sampler in ((mg.sum, np.sum, real(2, 3)), (mg.mean, np.mean, real(2, 3)),
+                                 (mg.amax, np.max, apart(2, 3)), (mg.logsumexp, logsumexp_all, real(2, 3)))],
     Case("sum: of a 0-d tensor", lambda x: mg.sum(x * x), np.square, real()),
     Case("sum: of integers", mg.sum, np.sum, whole(7, 2, 3), order=0),
     Case("sum: of booleans", lambda x: mg.sum(x, 1), lambda x: np.count_nonzero(x, 1), truth(2, 3), order=0),
@@ -490,12 +499,19 @@ SHAPES = [
          lambda x: np.stack([x, x], 2).reshape(x.shape[0], 2 * x.shape[1]), real(2, 3)),
     Case("repeat_interleave: flattened", lambda x: mg.repeat_interleave(x, 3), lambda x: np.stack([x, x, x], 2).ravel(),
          real(2, 3)),
+    Case("repeat_interleave: positions", lambda n: mg.repeat_interleave(n),
+         lambda n: np.array([i for i, times in enumerate(n) for _ in range(times)], int), whole(5, 3), order=0),
     Case("repeat_interleave: as often as said", lambda x, n: mg.repeat_interleave(x, n, 1),
          lambda x, n: x[:, [0, 0, 2, 2, 2]], real(2, 3), given([2, 0, 3])),
     Case("cat", lambda a, b, c: mg.cat([a, b, c], 1), lambda a, b, c: np.concatenate([a, b, c], 1), real(2, 3),
          real(2, 5), real(2, 1)),
     Case("cat: negative dim", lambda a, b: mg.cat((a, b), dim=-2), lambda a, b: np.concatenate([a, b]), real(2, 3),
          real(5, 3)),
+    Case("cat: to nothing yet", lambda a: mg.cat([mg.tensor([]), a], 1), np.copy, real(2, 3)),
+    Case("hstack", lambda a, b: shape.hstack([a, b]), lambda a, b: np.concatenate([a, b], 1), real(2, 3), real(2, 5)),
+    Case("hstack: of vectors and numbers", lambda a, b: shape.hstack([a, b]), lambda a, b: np.append(a, b), real(3),
+         real()),
+    Case("vstack", lambda a, b: shape.vstack([a, b]), lambda a, b: np.concatenate([a, [b]], 0), real(2, 3), real(3)),
     Case("cat: the same twice", lambda a: mg.cat([a, a]), lambda a: np.concatenate([a, a]), real(2, 3)),
     Case("stack", lambda a, b: mg.stack([a, b], 1), lambda a, b: np.moveaxis(np.array([a, b]), 0, 1), real(2, 3),
          real(2, 3)),
@@ -715,6 +731,8 @@ INDEXING = [
     Case("nonzero", mg.nonzero, lambda x: np.argwhere(x != 0), whole(2, 2, 3), order=0),
     Case("nonzero: as a tuple", lambda x: mg.nonzero(x, as_tuple=True), np.nonzero, whole(2, 2, 3), order=0),
     Case("unique", mg.unique, lambda x: np.array(sorted(set(x.ravel().tolist())), int), whole(3, 7), order=0),
+    Case("unique: rows", lambda x: mg.unique(x, dim=0), lambda x: np.array(sorted(set(map(tuple, x.tolist())))),
+         given([[1, 0], [0, 1], [1, 0], [0, -1]]), order=0),
     Case("unique: inverse and counts", lambda x: mg.unique(x, return_inverse=True, return_counts=True),
          lambda x: (np.array([2, 5]), np.array([1, 0, 1, 1]), np.array([1, 3])), given([5, 2, 5, 5]), order=0),
 ]  # fmt: skip
@@ -861,6 +879,8 @@ WINDOWS = [
     Case("overlap_add: dilation", lambda x: window.overlap_add(x, (2, 11), 1, 3, 1, 2),
          lambda x: overlapped(x, 11, 1, 2), given(np.linspace(-1, 2, 42).reshape(2, 7, 3) ** 2)),
     Case("unfold", lambda x: window.unfold(x, 0, 3, 2), lambda x: slid(x, 0, 3, 2), real(7, 2), view=True, needs=(7,)),
+    Case("convolve", lambda x, w, b: convolution.convolve(x, w, b, (1,), (1,)), convolved, real(2, 3, 11), real(5, 3, 4), real(5), needs=(4, 11)),
+    Case("convolve: no bias, stride and dilation", lambda x, w: convolution.convolve(x, w, None, (2,), (3,)), lambda x, w: convolved(x, w, stride=2, dilation=3), real(2, 3, 11), real(5, 3, 2), needs=(2, 11)),
     Case("conv1d", mg.conv1d, convolved, real(2, 3, 11), real(5, 3, 4), real(5), order=3, needs=(4, 11)),
     Case("conv1d: no bias", mg.conv1d, convolved, real(2, 3, 7), real(5, 3, 2), needs=(2, 7)),
     Case("conv1d: one example", mg.conv1d, lambda x, w, b: convolved(x[None], w, b)[0], real(3, 7), real(5, 3, 2),
@@ -900,6 +920,9 @@ WINDOWS = [
          needs=(7,)),
     Case("max_pool1d: stride and padding", lambda x: window.max_pool1d(x, 3, 2, 1),
          lambda x: pooled(x, np.max, [3], [2], 1, -inf), apart(2, 3, 7), needs=(7,)),
+    Case("max_pool1d: the rest as a window", lambda x: window.max_pool1d(x, 3, 2, 1, ceil_mode=True),
+         lambda x: pooled(np.pad(x, [(0, 0), (0, 0), (0, 1)], constant_values=-inf), np.max, [3], [2], 1, -inf),
+         apart(2, 3, 6), needs=(6,)),
     Case("max_pool1d: dilation", lambda x: window.max_pool1d(x, 2, 1, 0, 3),
          lambda x: np.maximum(x[..., :-3], x[..., 3:]), apart(2, 3, 7), needs=(7,)),
     Case("max_pool2d", lambda x: window.max_pool2d(x, (2, 3), 2), lambda x: pooled(x, np.max, [2, 3], [2, 2]),
@@ -910,11 +933,26 @@ WINDOWS = [
          needs=(7,)),
     Case("avg_pool1d: stride and padding", lambda x: window.avg_pool1d(x, 3, 2, 1),
          lambda x: pooled(x, np.mean, [3], [2], 1), real(2, 3, 7), needs=(7,)),
+    Case("avg_pool1d: the rest as a window", lambda x: window.avg_pool1d(x, 5, 3, ceil_mode=True),
+         lambda x: np.stack([x[:, :, :5].mean(-1), x[:, :, 3:7].mean(-1)], -1), real(2, 3, 7), needs=(7,)),
+    Case("avg_pool1d: no window begins behind the end", lambda x: window.avg_pool1d(x, 2, 3, ceil_mode=True),
+         lambda x: np.stack([x[:, :, :2].mean(-1), x[:, :, 3:5].mean(-1)], -1), real(2, 3, 5), needs=(5,)),
+    Case("avg_pool1d: without the padding", lambda x: window.avg_pool1d(x, 3, 2, 1, count_include_pad=False),
+         lambda x: np.stack([x[:, :, :2].mean(-1), x[:, :, 1:4].mean(-1), x[:, :, 3:].mean(-1)], -1), real(2, 3, 5),
+         needs=(5,)),
+    Case("avg_pool1d: the padding and the rest", lambda x: window.avg_pool1d(x, 3, 2, 1, ceil_mode=True),
+         lambda x: np.stack([x[:, :, :2].sum(-1) / 3, x[:, :, 1:4].mean(-1), x[:, :, 3:].sum(-1) / 2], -1),
+         real(2, 3, 4), needs=(4,)),
     Case("avg_pool2d", lambda x: window.avg_pool2d(x, 2, (1, 3), 1), lambda x: pooled(x, np.mean, [2, 2], [1, 3], 1),
          real(2, 3, 5, 7)),
     Case("adaptive_avg_pool1d", lambda x: window.adaptive_avg_pool1d(x, 3),
          lambda x: np.stack([x[..., :3].mean(-1), x[..., 2:5].mean(-1), x[..., 4:].mean(-1)], -1), real(2, 3, 7),
          needs=(7,)),
+    Case("adaptive_max_pool1d", lambda x: window.adaptive_max_pool1d(x, 3),
+         lambda x: np.stack([x[..., :3].max(-1), x[..., 2:5].max(-1), x[..., 4:].max(-1)], -1), apart(2, 7),
+         needs=(7,)),
+    Case("adaptive_max_pool2d", lambda x: window.adaptive_max_pool2d(x, (1, None)), lambda x: x.max(-2, keepdims=True),
+         apart(2, 3, 5), needs=(3, 5)),
     Case("adaptive_avg_pool1d: even parts", lambda x: window.adaptive_avg_pool1d(x, 1),
          lambda x: x.mean(-1, keepdims=True), real(2, 3, 7), needs=(7,)),
     Case("adaptive_avg_pool2d", lambda x: window.adaptive_avg_pool2d(x, (1, 2)),
@@ -923,6 +961,14 @@ WINDOWS = [
 ]  # fmt: skip
 
 # ---- compositions that every network is made of ---------------------------------------------------------------------
+
+
+def attended(q: Array, k: Array, v: Array, bias: Any = 0.0, mask: Any = True, scale: Any = None) -> Array:
+    """Attention by its definition; a query that may look nowhere gets zeros."""
+    scores = np.einsum("...id,...jd->...ij", q, k) * (max(q.shape[-1], 1) ** -0.5 if scale is None else scale) + bias
+    weights = np.exp(scores - scores.max(-1, keepdims=True, initial=0)) * mask
+    total = weights.sum(-1, keepdims=True)
+    return np.einsum("...ij,...jd->...id", weights / np.where(total == 0, 1, total), v)
 
 
 def softmax(x: Array, dim: int) -> Array:
@@ -981,6 +1027,11 @@ COMPOSED = [
     *[Case(f"log_softmax: dim={d}", lambda x, d=d: mg.log_softmax(x, d), lambda x, d=d: np.log(softmax(x, d)),
            real(2, 3, 5), order=3)
       for d in (0, 1, -1)],
+    Case("attention", attention.attention, attended, real(2, 5, 3), real(2, 7, 3), real(2, 7, 11), order=3),
+    Case("attention: bias for each head", attention.attention, attended, real(2, 3, 5, 7), real(2, 3, 11, 7), real(2, 3, 11, 2), real(3, 1, 11)),
+    Case("attention: a mask, a scale", lambda q, k, v, m: attention.attention(q, k, v, None, m, 0.3),
+         lambda q, k, v, m: attended(q, k, v, 0.0, m, 0.3), real(2, 5), real(3, 5), real(3, 7),
+         given([[False, True, False], [True, False, True]])),
     Case("softmax: of a 0-d tensor", lambda x: mg.softmax(x, 0), np.ones_like, real()),
     Case("softmax: masked", lambda x, m: mg.softmax(mg.masked_fill(x, m, -inf), -1),
          lambda x, m: np.exp(x) * ~m / (np.exp(x) * ~m).sum(-1, keepdims=True), real(2, 3),
@@ -1068,6 +1119,7 @@ RECURRENT = [
     Case("rnn_step: relu", lambda zx, zh: recurrent.rnn_step(zx, zh, "relu"), lambda zx, zh: np.maximum(zx + zh, 0), real(2, 3), real(2, 3)),
     Case("gru_step", recurrent.gru_step, lambda zx, zh, h: stepped("gru", zx, zh, h, h)[0], real(2, 9), real(2, 9), real(2, 3), needs=(3, 9)),
     Case("lstm_step", recurrent.lstm_step, lambda zx, zh, c: stepped("lstm", zx, zh, c, c), real(2, 12), real(2, 12), real(2, 3), needs=(3, 12)),
+    Case("lstm_states", recurrent.lstm_states, lambda zx, zh, c: np.stack(stepped("lstm", zx, zh, c, c)), real(2, 12), real(2, 12), real(2, 3), needs=(3, 12)),
     *recurrences("rnn", 1),
     *recurrences("gru", 3),
     *recurrences("lstm", 4),

@@ -18,11 +18,15 @@ from minigrad import Generator, ShapeError
 from nn.data import Sentence, Vocab, batches, buckets, length_mask, pad, read_conllu, read_csv, read_tsv
 from nn.utils.data import (
     BatchSampler,
+    ConcatDataset,
     DataLoader,
     Dataset,
+    IterableDataset,
     RandomSampler,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
     random_split,
 )
@@ -388,3 +392,51 @@ def test_read_csv(tmp_path):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match=message):
             list(read_csv(path))
+
+
+# ---- streams, joined data sets, other orders ------------------------------------------------------------------------
+
+
+class Stream(IterableDataset):
+    def __iter__(self) -> Iterator[Any]:
+        yield from range(5)
+
+
+def test_streams() -> None:
+    assert [batch.tolist() for batch in DataLoader(Stream(), batch_size=2)] == [[0, 1], [2, 3], [4]]
+    assert [batch.tolist() for batch in DataLoader(Stream(), batch_size=2, drop_last=True)] == [[0, 1], [2, 3]]
+    assert list(DataLoader(Stream(), batch_size=None)) == [0, 1, 2, 3, 4]
+    assert list(DataLoader(Stream(), batch_size=2, collate_fn=tuple)) == [(0, 1), (2, 3), (4,)]
+    with pytest.raises(ValueError, match="an IterableDataset has its own order"):
+        DataLoader(Stream(), shuffle=True)
+    with pytest.raises(NotImplementedError, match="IterableDataset has no __iter__"):
+        iter(IterableDataset())
+
+
+def test_items_one_by_one() -> None:
+    loader = DataLoader(["a", "b", "c"], batch_size=None, worker_init_fn=None, persistent_workers=False)
+    assert list(loader) == ["a", "b", "c"]
+    assert len(loader) == 3
+    assert list(DataLoader([1, 2, 3], batch_size=None, collate_fn=lambda item: -item)) == [-1, -2, -3]
+
+
+def test_concatenated_data_sets() -> None:
+    joined = ConcatDataset([[1, 2], [], [3, 4, 5]])
+    assert len(joined) == 5
+    assert [joined[i] for i in range(-5, 5)] == [1, 2, 3, 4, 5] * 2
+    for index in (5, -6):
+        with pytest.raises(IndexError, match=f"no item {index} among 5"):
+            joined[index]
+
+
+def test_orders_of_some_items() -> None:
+    order = SubsetRandomSampler([7, 3, 5], seeded())
+    assert sorted(order) == [3, 5, 7]
+    assert len(order) == 3
+    assert len({tuple(order) for _ in range(50)}) == 6
+    drawn = WeightedRandomSampler([0.0, 1.0, 3.0], 4000, generator=seeded())
+    counts = Counter(drawn)
+    assert len(drawn) == 4000
+    assert counts[0] == 0
+    assert counts[2] / counts[1] == pytest.approx(3, rel=0.15)
+    assert sorted(WeightedRandomSampler([0.0, 1.0, 3.0], 2, replacement=False)) == [1, 2]

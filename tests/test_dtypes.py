@@ -267,6 +267,26 @@ def test_creation_of_integers_and_likeness() -> None:
     assert mg.zeros_like(like, dtype=mg.int32).dtype == mg.int32
 
 
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "cumsum", "cumprod"])
+def test_totals_in_another_dtype(name: str) -> None:
+    """The values are converted first, and the gradient comes back in the dtype of x."""
+    values = np.random.default_rng(3).uniform(0.5, 1.5, (2, 3)).astype(np.float32)
+    x, wide = Tensor(values, requires_grad=True), Tensor(np.float64(values), requires_grad=True)
+    weight = np.array([1.0, 0.1, 0.01]) if name.startswith("cum") else np.array([1.0, 10.0])
+    for dtype in (mg.float64, float):
+        found, expected = (getattr(mg, name)(x, 1, dtype=dtype), getattr(mg, name)(wide, 1))
+        assert found.dtype == mg.float64
+        np.testing.assert_array_equal(found.detach(), expected.detach())
+        (gradient,) = mg.grad((found * weight).sum(), x)
+        (exact,) = mg.grad((expected * weight).sum(), wide)
+        assert gradient.dtype == mg.float32
+        np.testing.assert_allclose(gradient, exact, rtol=1e-6)
+    whole = getattr(mg, name)(Tensor([[1, 2]]), 1, dtype=mg.float32)
+    assert whole.dtype == mg.float32
+    with pytest.raises(TypeError, match=f"{name}: a dtype is needed, not the text 'float64'"):
+        getattr(mg, name)(x, 1, dtype="float64")
+
+
 def test_default_dtype_must_be_a_float() -> None:
     with pytest.raises(TypeError, match="floating-point type is needed"):
         mg.set_default_dtype(mg.int64)

@@ -1,6 +1,7 @@
 """Functions of nn.functional: by hand, against numerical derivatives, at extreme values, and when misused."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -21,6 +22,40 @@ def draw(*shape):
 
 def probabilities(*shape):
     return F.softmax(draw(*shape)).detach().requires_grad_()
+
+
+# ---- losses of pairs and triples, by hand ---------------------------------------------------------------------------
+
+
+def test_losses_of_pairs():
+    a, b, t = Tensor([1.0, 2.0, 0.0]), Tensor([3.0, 0.0, 0.0]), Tensor([1, 1, -1])
+    close(F.margin_ranking_loss(a, b, t, 0.5, reduction="none"), [2.5, 0, 0.5])
+    close(F.huber_loss(a, b, reduction="none"), [1.5, 1.5, 0])
+    close(F.huber_loss(a, b, reduction="sum", delta=4.0), 4)
+    close(F.pairwise_distance(Tensor([[3.0, 4.0]]), Tensor([[0.0, 0.0]]), eps=0.0), [5])
+    x, y = Tensor([[3.0, 4.0], [3.0, 4.0]]), Tensor([[4.0, 3.0], [4.0, 3.0]])  # their cosine is 24 / 25
+    close(F.cosine_embedding_loss(x, y, Tensor([1, -1]), 0.46, reduction="none"), [0.04, 0.5])
+    anchor, near, far = Tensor([[0.0, 0.0]]), Tensor([[3.0, 4.0]]), Tensor([[0.0, 5.5]])
+    close(F.triplet_margin_loss(anchor, near, far, eps=0.0), 0.5)
+    with pytest.raises(ShapeError, match=r"cosine_embedding_loss: .*\(2,\).*\(3,\)"):
+        F.cosine_embedding_loss(x, y, t)
+    with pytest.raises(ValueError, match="huber_loss: delta is above 0, unlike 0"):
+        F.huber_loss(a, b, delta=0)
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.mse_loss, F.nll_loss, F.kl_div])
+def test_losses_say_that_they_need_tensors(loss):
+    with pytest.raises(TypeError, match=rf"{loss.__name__}: the target is a tensor, not float; make one"):
+        loss(minigrad.ones(2, 3), 1.0)
+    with pytest.raises(TypeError, match=rf"{loss.__name__}: the input is a tensor, not list"):
+        loss([[1.0]], Tensor([0]))
+
+
+def test_a_function_that_is_not_here_says_what_is():
+    with pytest.raises(AttributeError, match="nn.functional has no 'soft_max'; did you mean 'softmax'"):
+        F.soft_max  # noqa: B018  # asking is what is tested
+    with pytest.raises(AttributeError, match="nn.functional.interpolate: repeat the entries"):
+        F.interpolate  # noqa: B018  # asking is what is tested
 
 
 # ---- activations ----------------------------------------------------------------------------------------------------
@@ -459,3 +494,19 @@ def test_float32_in_float32_out():
         for y in ys:
             y.sum().backward(retain_graph=True)
             assert x.grad.dtype == minigrad.float32, family
+
+
+def test_attention_over_many_positions_runs_in_blocks_and_in_bounded_memory():
+    n, d = 1531, 5
+    q, k, v, g = (draw(1, 1, n, d) for _ in range(4))
+    tracemalloc.start()
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    found = minigrad.grad(y, (q, k, v), g)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert y.node.name == "attention"
+    assert peak < 2 * n * n * q.array.itemsize  # composed of operations, it takes more than six such arrays
+    seen = minigrad.ones(n, n, dtype=minigrad.bool).tril()
+    weights = (q @ k.mT / math.sqrt(d)).masked_fill(~seen, -math.inf).softmax(-1)
+    for x, expected in zip((y, *found), (weights @ v, *minigrad.grad(weights @ v, (q, k, v), g)), strict=True):
+        close(x, expected.detach(), 1e-9)

@@ -9,7 +9,8 @@ import minigrad
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
 from nn import BatchNorm1d, LayerNorm, Linear, Sequential, activation, optim
 from nn.activation import PReLU
-from nn.embedding import EmbeddingBag
+from nn.dropout import AlphaDropout, Dropout2d
+from nn.embedding import Embedding, EmbeddingBag
 from nn.linear import Bilinear, LazyLinear
 from nn.norm import GroupNorm, LazyBatchNorm1d
 
@@ -33,6 +34,7 @@ ACTIVATIONS = {  # values at −4, −0.25, 0.25 and 7, and what is printed
         [0.5 * (math.exp(-8) - 1), 0.5 * (math.exp(-0.5) - 1), 0.25, 7],
         "CELU(alpha=0.5)",
     ),
+    "RReLU": (lambda: activation.RReLU(0.25, 0.75).eval(), [-2, -0.125, 0.25, 7], "RReLU(lower=0.25, upper=0.75)"),
     "PReLU": (activation.PReLU, [-1, -0.0625, 0.25, 7], "PReLU(num_parameters=1)"),
     "Hardsigmoid": (activation.Hardsigmoid, [0, 0.5 - 1 / 24, 0.5 + 1 / 24, 1], "Hardsigmoid()"),
     "Hardswish": (activation.Hardswish, [0, -0.125 + 1 / 96, 0.125 + 1 / 96, 7], "Hardswish()"),
@@ -300,3 +302,63 @@ def test_lazy_layers_refuse():
     layer(minigrad.ones(2, 3))
     with pytest.raises(ShapeError, match="7 features"):
         layer(minigrad.ones(2, 7))
+
+
+# ---- what is random in training ------------------------------------------------------------------------------------
+
+
+def test_rrelu_draws_a_slope_for_each_entry():
+    layer, x = activation.RReLU(0.25, 0.75), Tensor(np.full((7, 11), -2.0), requires_grad=True)
+    y = layer(x)
+    y.sum().backward()
+    slopes = y.detach().numpy() / -2
+    assert 0.25 <= slopes.min() < 0.35
+    assert 0.65 < slopes.max() <= 0.75
+    close(x.grad, slopes)
+    close(layer(Tensor([3.0, 0.5])), [3, 0.5])
+    with pytest.raises(ValueError, match=r"lower = 0.5 is above upper = 0.25"):
+        activation.RReLU(0.5, 0.25)(x)
+
+
+def test_dropout2d_drops_whole_channels():
+    y = Dropout2d(0.5)(minigrad.ones(31, 17, 3, 5)).numpy()
+    channels = y.reshape(31 * 17, 15)
+    assert (channels == channels[:, :1]).all()
+    assert sorted(np.unique(channels).tolist()) == [0, 2]
+    assert Dropout2d(0.5)(minigrad.ones(7, 3, 5)).shape == (7, 3, 5)
+    with pytest.raises(ShapeError, match=r"dropout2d: .*\(3, 5\)"):
+        Dropout2d(0.5)(minigrad.ones(3, 5))
+
+
+def test_alpha_dropout_keeps_mean_and_variance():
+    layer, x = AlphaDropout(0.25), minigrad.randn(300, 300, generator=minigrad.Generator().manual_seed(0))
+    y = layer(x).numpy()
+    assert abs(y.mean()) < 0.02
+    assert abs(y.var() - 1) < 0.02
+    low, a = -1.7580993, 1 / math.sqrt(0.75 * (1 + 0.25 * 1.7580993**2))  # where an entry was dropped, by the formula
+    dropped = np.isclose(y, a * low - a * 0.25 * low, rtol=1e-5)
+    assert abs(dropped.mean() - 0.25) < 0.01
+    np.testing.assert_allclose(y[~dropped], (a * x.numpy() - a * 0.25 * low)[~dropped], rtol=1e-4, atol=1e-5)
+    assert layer.eval()(x) is x
+    assert repr(layer) == "AlphaDropout(p=0.25)"
+    with pytest.raises(ValueError, match="p = 1"):
+        AlphaDropout(1)
+
+
+def test_softmax2d():
+    y = activation.Softmax2d()(minigrad.tensor(np.log([[[1.0]], [[3.0]]])))
+    close(y, [[[0.25]], [[0.75]]])
+    with pytest.raises(ShapeError, match=r"Softmax2d: .*\(2, 3\)"):
+        activation.Softmax2d()(minigrad.ones(2, 3))
+
+
+@pytest.mark.parametrize("make", [Embedding, EmbeddingBag])
+def test_rows_that_are_looked_up_are_shortened(make):
+    layer = make(3, 2, max_norm=5.0)
+    with minigrad.no_grad():
+        layer.weight.copy_(Tensor([[6.0, 8.0], [3.0, 4.0], [30.0, 40.0]]))
+    y = layer(minigrad.tensor([[0, 1, 0]]))
+    close(layer.weight, [[3, 4], [3, 4], [30, 40]])  # the last was not asked for
+    close(y, [[[3, 4]] * 3] if make is Embedding else [[3, 4]])
+    y.sum().backward()
+    assert layer.weight.grad[2].tolist() == [0, 0]

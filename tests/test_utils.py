@@ -11,7 +11,7 @@ import pytest
 
 import minigrad
 from minigrad import ShapeError, Tensor
-from nn.utils import clip_grad_norm_, clip_grad_value_, parameters_to_vector, vector_to_parameters
+from nn.utils import clip_grad_norm_, clip_grad_value_, parameters_to_vector, rnn, vector_to_parameters
 from nn.utils.rnn import pad_sequence
 
 
@@ -180,3 +180,28 @@ def test_pad_sequence_refuses() -> None:
         pad_sequence([minigrad.ones(2)], padding_side="both")
     with pytest.raises(ShapeError, match=r"number 0 is \(2, 3\) and number 1 is \(2, 5\)"):
         pad_sequence([minigrad.ones(2, 3), minigrad.ones(2, 5)])
+
+
+# ---- padding and packing lists of sequences -------------------------------------------------------------------------
+
+
+def test_padding_can_be_taken_away_again() -> None:
+    sequences = [minigrad.randn(n, 2) for n in (5, 3, 1)]
+    for batch_first in (False, True):
+        padded = rnn.pad_sequence(sequences, batch_first=batch_first)
+        for given, found in zip(sequences, rnn.unpad_sequence(padded, [5, 3, 1], batch_first), strict=True):
+            assert found.tolist() == given.tolist()
+    packed = rnn.pack_sequence(sequences[::-1], enforce_sorted=False)
+    padded, lengths = rnn.pad_packed_sequence(packed)
+    assert lengths.tolist() == [1, 3, 5]
+    assert padded.tolist() == rnn.pad_sequence(sequences[::-1]).tolist()
+    with pytest.raises(TypeError, match="number 1 of the sequences is a list"):
+        rnn.pad_sequence([minigrad.ones(2), [1.0]])  # type: ignore[list-item]  # the mistake that is tested
+
+
+def test_norms_may_be_called_by_name() -> None:
+    w = Tensor([3.0, 4.0], requires_grad=True)
+    (w * w).sum().backward()
+    assert clip_grad_norm_(w, 4.0, norm_type="inf").item() == 8
+    assert w.grad is not None
+    np.testing.assert_allclose(w.grad, [3, 4], rtol=1e-6)

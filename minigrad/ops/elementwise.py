@@ -37,29 +37,30 @@ def _rsqrt(x: Any) -> Any:
     return 1 / np.sqrt(x)
 
 
-def _lerp(a: Any, b: Any, weight: Any) -> Any:
-    """The point between a and b: a + weight · (b − a)."""
-    return a + weight * (b - a)
+def _lerp(start: Any, end: Any, weight: Any) -> Any:
+    """The point between start and end: start + weight · (end − start)."""
+    return start + weight * (end - start)
 
 
-def _pow(a: Any, b: Any) -> Any:
-    """a to the power b; unlike np.power, `**` squares by multiplying."""
-    return a**b
+def _pow(x: Any, exponent: Any) -> Any:
+    """x to the power `exponent`; unlike np.power, `**` squares by multiplying."""
+    return x**exponent
 
 
-def _pow_base(g: Any, a: Any, b: Any) -> Any:
-    """d(aᵇ)/da = b aᵇ⁻¹, which is 0 for b = 0 even at a = 0."""
+def _pow_base(g: Any, x: Any, exponent: Any) -> Any:
+    """d(xᵇ)/dx = b xᵇ⁻¹, which is 0 for b = 0 even at x = 0."""
+    b = exponent
     if isinstance(b, (int, float)):
-        return g * (b * a ** (b - 1)) if b else 0 * g
-    return g * b * a ** np.where(b == 0, 1, b - 1)
+        return g * (b * x ** (b - 1)) if b else 0 * g
+    return g * b * x ** np.where(b == 0, 1, b - 1)
 
 
-def _pow_exponent(g: Any, a: Any, out: Any) -> Any:
-    """d(aᵇ)/db = aᵇ log a, which is 0 for a = 0."""
-    return g * out * np.log(np.where(a == 0, 1, a))
+def _pow_exponent(g: Any, x: Any, out: Any) -> Any:
+    """d(xᵇ)/db = xᵇ log x, which is 0 for x = 0."""
+    return g * out * np.log(np.where(x == 0, 1, x))
 
 
-pow = op(_pow, "pow", "elementwise", a=_pow_base, b=_pow_exponent)
+pow = op(_pow, "pow", "elementwise", x=_pow_base, exponent=_pow_exponent)
 
 remainder = op(np.remainder, "remainder", a=lambda g: g,                        # between the jumps
                                           b=lambda g, a, b: -g * np.floor(a / b))  # fmt: skip
@@ -73,9 +74,9 @@ sqrt = op(np.sqrt, "sqrt", x=lambda g, out: g / (2 * out))
 reciprocal = op(_reciprocal, "reciprocal", "elementwise", x=lambda g, out: -g * out * out)
 rsqrt = op(_rsqrt, "rsqrt", "elementwise", x=lambda g, out: -0.5 * g * out * out * out)
 lerp = op(_lerp, "lerp", "elementwise",
-          a=lambda g, weight: g * (1 - weight),
-          b=lambda g, weight: g * weight,
-          weight=lambda g, a, b: g * (b - a))  # fmt: skip
+          start=lambda g, weight: g * (1 - weight),
+          end=lambda g, weight: g * weight,
+          weight=lambda g, start, end: g * (end - start))  # fmt: skip
 
 # ---- exponentials and logarithms ------------------------------------------------------------------------------------
 

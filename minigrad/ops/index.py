@@ -332,6 +332,8 @@ def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) 
 def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extremes:
     """(values, indices) of the k largest (or smallest) entries along `dim`, the best first."""
     dim = dim_of("topk", x, dim)
+    if not isinstance(k, (int, np.integer)):
+        raise TypeError(f"topk: k is a whole number, not {k!r}")
     if not 0 <= k <= x.shape[dim]:
         raise DimError(f"topk: there are no {k} of the {x.shape[dim]} entries of dimension {dim} in shape {x.shape}")
     indices = getitem(argsort(x, dim, largest), along(dim, slice(0, k), x.ndim))
@@ -348,7 +350,7 @@ def one_hot(x: Any, num_classes: int = -1) -> Any:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    labels = plain(x)
+    labels = plain_values(x)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: labels are integers, not {labels.dtype}; convert them with .long()")
     n = int(labels.max(initial=-1)) + 1 if num_classes == -1 else num_classes
@@ -365,10 +367,21 @@ def nonzero(x: Any, as_tuple: bool = False) -> Any:
     return tuple(Tensor(part) for part in found) if as_tuple else Tensor(np.stack(found, -1))
 
 
-def unique(x: Any, return_inverse: bool = False, return_counts: bool = False) -> Any:
-    """The different values of x in order; if asked for, which of them each entry is, and how often each occurs."""
+@with_aliases
+def unique(
+    x: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The different values of x in order; if asked for, which of them each entry is, and how often each occurs.
+
+    With `dim`, what is compared are the slices at each place of that dimension. The values come in order either way.
+
+    >>> unique(Tensor([[1, 2], [1, 2], [0, 3]]), dim=0)
+    tensor([[0, 3],
+            [1, 2]])
+    """
+    axis = None if dim is None else dim_of("unique", x, dim)
     found = np.unique(  # type: ignore[call-overload]  # NumPy's overloads know these flags only as constants
-        plain_values(x), return_inverse=return_inverse, return_counts=return_counts
+        plain_values(x), return_inverse=return_inverse, return_counts=return_counts, axis=axis
     )
     return tuple(map(Tensor, found)) if isinstance(found, tuple) else Tensor(found)
 

@@ -56,8 +56,15 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
             f"linear: x has {x.shape[-1] if x.ndim else 'no'} features (shape {x.shape}), but the weight {weight.shape}"
             f" takes {weight.shape[-1]}; the last dimension of x must be the layer's in_features"
         )
-    y = np.matmul(x, weight.T)
-    return y if bias is None else np.add(y, bias, out=y if bias.dtype == y.dtype else None)
+    y = np.matmul(_tall(x), weight.T)
+    if bias is not None:
+        y = np.add(y, bias, out=y if bias.dtype == y.dtype else None)
+    return y.reshape(*x.shape[:-1], len(weight))
+
+
+def _linear_x(g: Any, weight: Any, shape: tuple[int, ...]) -> Any:
+    """g W, all leading dimensions together."""
+    return np.reshape(np.matmul(_tall(g), weight), shape)
 
 
 def _linear_weight(g: Any, x: Any) -> Any:
@@ -65,7 +72,7 @@ def _linear_weight(g: Any, x: Any) -> Any:
     return np.matmul(np.swapaxes(_tall(g), 0, 1), _tall(x))
 
 
-linear = op(_linear, "linear", x=lambda g, weight: np.matmul(g, weight),
+linear = op(_linear, "linear", x=_linear_x,
                                weight=_linear_weight,
                                bias=lambda g: g)  # fmt: skip
 
@@ -78,26 +85,28 @@ def dot(a: Any, b: Any) -> Any:
 
 
 @with_aliases
-def mm(a: Any, b: Any) -> Any:
+def mm(a: Any, mat2: Any) -> Any:
     """The product of two matrices."""
-    _ranks("mm", a, 2, b, 2)
-    return matmul(a, b)
+    _ranks("mm", a, 2, mat2, 2)
+    return matmul(a, mat2)
 
 
 @with_aliases
-def mv(a: Any, b: Any) -> Any:
+def mv(a: Any, vec: Any) -> Any:
     """The product of a matrix and a vector."""
-    _ranks("mv", a, 2, b, 1)
-    return matmul(a, b)
+    _ranks("mv", a, 2, vec, 1)
+    return matmul(a, vec)
 
 
 @with_aliases
-def bmm(a: Any, b: Any) -> Any:
+def bmm(a: Any, mat2: Any) -> Any:
     """The products of two stacks of matrices, (B, n, k) and (B, k, m)."""
-    _ranks("bmm", a, 3, b, 3)
-    if a.shape[0] != b.shape[0]:
-        raise ShapeError(f"bmm: stacks of {a.shape[0]} and {b.shape[0]} matrices, {a.shape} and {b.shape}; see matmul")
-    return matmul(a, b)
+    _ranks("bmm", a, 3, mat2, 3)
+    if a.shape[0] != mat2.shape[0]:
+        raise ShapeError(
+            f"bmm: stacks of {a.shape[0]} and {mat2.shape[0]} matrices, {a.shape} and {mat2.shape}; see matmul"
+        )
+    return matmul(a, mat2)
 
 
 @with_aliases

@@ -33,11 +33,64 @@ from .shape import chunk
 # ---- one step -------------------------------------------------------------------------------------------------------
 
 
+def _to_sigmoid(z: np.ndarray) -> None:
+    """Put σ(z) in the place of z."""
+    z *= 0.5
+    np.tanh(z, out=z)
+    z *= 0.5
+    z += 0.5
+
+
+def _rnn_step_forward(zx: np.ndarray, zh: np.ndarray, nonlinearity: str = "tanh") -> Any:
+    y = np.asarray(zx + zh)
+    y = np.tanh(y, out=y) if nonlinearity == "tanh" else np.maximum(y, 0, out=y)
+    return y, (y,)
+
+
+def _rnn_step_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: Any, nonlinearity: str) -> Any:
+    (y,) = kept
+    dz = g * (1 - y * y) if nonlinearity == "tanh" else g * (y > 0)
+    return dz, dz.copy() if needs["zh"] else None
+
+
+@fused(wrt=("zx", "zh"), forward=_rnn_step_forward, backward=_rnn_step_backward)
 def rnn_step(zx: Any, zh: Any, nonlinearity: str = "tanh") -> Any:
     """The state after one step, from what the input says, zx = W_ih x + b_ih, and the state, zh = W_hh h + b_hh."""
     return np.tanh(zx + zh) if nonlinearity == "tanh" else relu(zx + zh)
 
 
+def _gru_step_forward(zx: np.ndarray, zh: np.ndarray, h: np.ndarray) -> Any:
+    size = h.shape[-1]
+    gates = zx[..., : 2 * size] + zh[..., : 2 * size]
+    _to_sigmoid(gates)
+    reset, update = gates[..., :size], gates[..., size:]
+    candidate = reset * zh[..., 2 * size :]
+    candidate += zx[..., 2 * size :]
+    np.tanh(candidate, out=candidate)
+    y = h - candidate
+    y *= update
+    y += candidate
+    return y, (gates, candidate)
+
+
+def _gru_step_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: np.ndarray, h: np.ndarray) -> Any:
+    gates, candidate = kept
+    size = h.shape[-1]
+    reset, update = gates[..., :size], gates[..., size:]
+    dzx = np.empty((*g.shape[:-1], 3 * size), g.dtype)
+    dgates, dnew = dzx[..., : 2 * size], dzx[..., 2 * size :]
+    np.multiply(g, 1 - update, out=dnew)
+    dnew *= 1 - candidate * candidate
+    np.multiply(dnew, zh[..., 2 * size :], out=dgates[..., :size])
+    np.multiply(g, h - candidate, out=dgates[..., size:])
+    dgates *= gates
+    dgates *= 1 - gates
+    dzh = dzx.copy()
+    dzh[..., 2 * size :] *= reset
+    return dzx, dzh, g * update
+
+
+@fused(wrt=("zx", "zh", "h"), forward=_gru_step_forward, backward=_gru_step_backward)
 def gru_step(zx: Any, zh: Any, h: Any) -> Any:
     """The state after one step, from what the input says, zx = W_ih x + b_ih, the state, zh = W_hh h + b_hh, and h."""
     reset_x, update_x, new_x = chunk(zx, 3, -1)
@@ -48,15 +101,50 @@ def gru_step(zx: Any, zh: Any, h: Any) -> Any:
     return (1 - update) * candidate + update * h
 
 
-def lstm_step(zx: Any, zh: Any, c: Any) -> tuple[Any, Any]:
-    """(h, c) after one step, from what the input says, zx = W_ih x + b_ih, the state, zh = W_hh h + b_hh, and c."""
+def _lstm_states_forward(zx: np.ndarray, zh: np.ndarray, c: np.ndarray) -> Any:
+    size = c.shape[-1]
+    gates = zx + zh
+    candidate = np.tanh(gates[..., 2 * size : 3 * size])
+    _to_sigmoid(gates)
+    i, f, o = gates[..., :size], gates[..., size : 2 * size], gates[..., 3 * size :]
+    states = np.empty((2, *candidate.shape), candidate.dtype)
+    np.multiply(f, c, out=states[1])
+    states[1] += i * candidate
+    tanh_c = np.tanh(states[1])
+    np.multiply(o, tanh_c, out=states[0])
+    return states, (gates, candidate, tanh_c)
+
+
+def _lstm_states_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: Any, c: np.ndarray) -> Any:
+    gates, candidate, tanh_c = kept
+    size = c.shape[-1]
+    i, f, o = gates[..., :size], gates[..., size : 2 * size], gates[..., 3 * size :]
+    dh, dc = g
+    dc = dc + dh * o * (1 - tanh_c * tanh_c)
+    dz = gates * (1 - gates)  # first the slopes of the gates, then what arrives
+    dz[..., :size] *= dc * candidate
+    dz[..., size : 2 * size] *= dc * c
+    np.multiply(dc * i, 1 - candidate * candidate, out=dz[..., 2 * size : 3 * size])
+    dz[..., 3 * size :] *= dh * tanh_c
+    return dz, dz.copy() if needs["zh"] else None, dc * f
+
+
+@fused(wrt=("zx", "zh", "c"), forward=_lstm_states_forward, backward=_lstm_states_backward)
+def lstm_states(zx: Any, zh: Any, c: Any) -> Any:
+    """h and c after one step, one above the other, (2, …, H): see `lstm_step`."""
     i, f, g, o = chunk(zx + zh, 4, -1)
     input_gate = sigmoid(i)  # how much of the candidate is written
     forget_gate = sigmoid(f)  # how much of the cell state stays
     candidate = np.tanh(g)
     output_gate = sigmoid(o)  # how much of the cell state shows
     c = forget_gate * c + input_gate * candidate
-    return output_gate * np.tanh(c), c
+    return np.stack([output_gate * np.tanh(c), c])
+
+
+def lstm_step(zx: Any, zh: Any, c: Any) -> tuple[Any, Any]:
+    """(h, c) after one step, from what the input says, zx = W_ih x + b_ih, the state, zh = W_hh h + b_hh, and c."""
+    states = lstm_states(zx, zh, c)
+    return states[0], states[1]
 
 
 # ---- what the loops share -------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Sums, products, extremes and running totals along dimensions.
 
-`dim` is an int, a tuple of ints or None for all dimensions; negative ones count from the end. With `keepdim` the
-reduced dimensions stay, with length 1. A rule here first brings g back to the rank of x (`restore`) and lets
-broadcasting do the rest.
+`dim` is an int, a tuple of ints, or None or () for all dimensions; negative ones count from the end. With `keepdim` the
+reduced dimensions stay, with length 1. With `dtype`, x is converted first. A rule here first brings g back to the rank
+of x (`restore`) and lets broadcasting do the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from .. import dtypes
 from ..errors import DimError
 from ..op import op, with_aliases
-from ..tensor import Tensor
+from ..tensor import Tensor, as_dtype
 from .elementwise import maximum, minimum, share
 
 # What an argument `dim` may be.
@@ -32,7 +32,12 @@ class Extremes(NamedTuple):
 
 def dims_of(dim: Dim, ndim: int) -> tuple[int, ...]:
     """The dimensions that `dim` stands for, as numbers from 0."""
-    return tuple(range(ndim)) if dim is None else normalize_axis_tuple(dim, ndim or 1)
+    if dim is None:
+        return tuple(range(ndim))
+    found = normalize_axis_tuple(dim, ndim or 1, allow_duplicate=True)
+    if len(set(found)) < len(found):
+        raise ValueError(f"dim={dim} names a dimension twice")
+    return found
 
 
 def dim_of(name: str, x: Any, dim: int) -> int:
@@ -49,12 +54,12 @@ def dim_of(name: str, x: Any, dim: int) -> int:
 
 def count(x: Any, dim: Dim) -> int:
     """How many entries of x go into one entry of the result."""
-    return math.prod(x.shape[d] for d in dims_of(dim, x.ndim)) if x.ndim else 1
+    return math.prod(x.shape[d] for d in dims_of(_axis(dim), x.ndim)) if x.ndim else 1
 
 
 def restore(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
     """g, with the reduced dimensions back in place as length 1, so that it broadcasts against `shape`."""
-    gone = dims_of(dim, len(shape))
+    gone = dims_of(_axis(dim), len(shape))
     return np.reshape(g, tuple(1 if d in gone else n for d, n in enumerate(shape)))
 
 
@@ -64,7 +69,15 @@ def spread(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
 
 
 def _axis(dim: Dim) -> Any:
-    return tuple(dim) if isinstance(dim, list) else dim
+    """`dim` as NumPy wants it, for which () means no dimension at all."""
+    return (tuple(dim) or None) if isinstance(dim, (tuple, list)) else dim
+
+
+def _in(dtype: Any, x: Any) -> Any:
+    """x in the dtype that was asked for, in its own if none was."""
+    if isinstance(dtype, str):
+        raise TypeError(f"a dtype is needed, not the text {dtype!r}; say minigrad.float64")
+    return x if dtype is None else x.astype(as_dtype(dtype), copy=False)
 
 
 def _total(x: Any) -> Any:
@@ -75,20 +88,22 @@ def _total(x: Any) -> Any:
 # ---- sums -----------------------------------------------------------------------------------------------------------
 
 
-def _sum(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+def _sum(x: Any, dim: Dim = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """The sum over `dim`."""
+    x = _in(dtype, x)
     return np.sum(x, axis=_axis(dim), keepdims=keepdim, dtype=_total(x))
 
 
-def _mean(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+def _mean(x: Any, dim: Dim = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """The mean over `dim`: Σ x / n."""
+    x = _in(dtype, x)
     if x.dtype.kind not in "fc":
         raise TypeError(f"the mean of {x.dtype} values is not {x.dtype}; convert first, as in x.float().mean()")
     return np.mean(x, axis=_axis(dim), keepdims=keepdim)
 
 
 def _mean_rule(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
-    n = math.prod(shape[d] for d in dims_of(dim, len(shape)))
+    n = math.prod(shape[d] for d in dims_of(_axis(dim), len(shape)))
     return spread(g / n, shape, dim)
 
 
@@ -144,8 +159,9 @@ def _pytorch_variance(dim: Any, unbiased: bool | None, correction: float) -> tup
 # ---- products -------------------------------------------------------------------------------------------------------
 
 
-def _prod(x: Any, dim: int, keepdim: bool = False) -> Any:
+def _prod(x: Any, dim: int, keepdim: bool = False, dtype: Any = None) -> Any:
     """The product over one dimension."""
+    x = _in(dtype, x)
     return np.prod(x, axis=dim, keepdims=keepdim, dtype=_total(x))
 
 
@@ -167,7 +183,7 @@ _product = op(_prod, "prod", x=_prod_rule)
 
 
 @with_aliases
-def prod(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
+def prod(x: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The product over `dim`; its gradient is right where entries are 0, too.
 
     >>> x = Tensor([2.0, 0.0, 5.0], requires_grad=True)
@@ -176,9 +192,9 @@ def prod(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     tensor([ 0., 10.,  0.])
     """
     if not x.ndim:
-        return x * 1
-    for d in sorted(dims_of(dim, x.ndim), reverse=True):
-        x = _product(x, d, keepdim)
+        return sum(x, dtype=dtype)
+    for d in sorted(dims_of(_axis(dim), x.ndim), reverse=True):
+        x = _product(x, d, keepdim, dtype)
     return x
 
 
@@ -189,13 +205,15 @@ def _reversed_cumsum(g: Any, dim: int) -> Any:
     return np.flip(np.cumsum(np.flip(g, dim), dim), dim)
 
 
-def _cumsum(x: Any, dim: int) -> Any:
+def _cumsum(x: Any, dim: int, dtype: Any = None) -> Any:
     """Running sums: yᵢ = x₀ + … + xᵢ."""
+    x = _in(dtype, x)
     return np.cumsum(x, axis=dim, dtype=_total(x))
 
 
-def _cumprod(x: Any, dim: int) -> Any:
+def _cumprod(x: Any, dim: int, dtype: Any = None) -> Any:
     """Running products: yᵢ = x₀ · … · xᵢ."""
+    x = _in(dtype, x)
     return np.cumprod(x, axis=dim, dtype=_total(x))
 
 
@@ -305,7 +323,7 @@ def _logsumexp(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     total = np.sum(np.exp(x - top), axis=_axis(dim), keepdims=True)
     with np.errstate(divide="ignore"):
         out = np.log(total) + top
-    return out if keepdim else np.squeeze(out, dims_of(dim, x.ndim))
+    return out if keepdim else np.squeeze(out, dims_of(_axis(dim), x.ndim))
 
 
 def _logsumexp_rule(g: Any, x: Any, out: Any, dim: Dim) -> Any:

@@ -84,7 +84,7 @@ clone = op(_clone, "clone", x=lambda g: g)
 
 def _permute(x: Any, dims: Sequence[int]) -> Any:
     """The dimensions in the order `dims`."""
-    if sorted(dims_of(tuple(dims), x.ndim)) != list(range(x.ndim)):
+    if len(dims) != x.ndim or len(set(dims_of(tuple(dims), x.ndim))) < x.ndim:
         raise DimError(f"permute: dims {tuple(dims)} must name each of the {x.ndim} dimensions of {x.shape} once")
     return np.transpose(x, dims)
 
@@ -101,6 +101,8 @@ def _flip(x: Any, dims: Dim) -> Any:
 
 def _roll(x: Any, shifts: Any, dims: Any = None) -> Any:
     """The entries moved on by `shifts` along `dims`, those that fall off the end coming in at the start."""
+    if dims is not None and np.size(shifts) != np.size(dims):
+        raise ShapeError(f"roll: shifts {shifts} and dims {dims} go together, one of each; there are not equally many")
     return np.roll(x, shifts, dims)
 
 
@@ -114,6 +116,7 @@ flip = op(_flip, "flip", x=lambda g, dims: np.flip(g, dims))
 roll = op(_roll, "roll", x=_roll_rule)
 
 
+@with_aliases
 def movedim(x: Any, source: Any, destination: Any) -> Any:
     """Dimension `source` (or several) moved to place `destination` (as many), the others in their order."""
     pairs = zip(*(d if isinstance(d, (tuple, list)) else (d,) for d in (source, destination)), strict=True)
@@ -203,7 +206,7 @@ def split(x: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[Any, .
     **Raises** `ShapeError` if listed sizes do not add up to the length of the dimension.
     """
     n = x.shape[dim_of("split", x, dim)]
-    if isinstance(split_size, int):
+    if isinstance(split_size, (int, np.integer)):
         if split_size <= 0:
             raise ShapeError(f"split: pieces of {split_size} entries cannot fill dimension {dim} of shape {x.shape}")
         sizes = [min(split_size, n - start) for start in range(0, n, split_size)] or [0]
@@ -218,8 +221,8 @@ def split(x: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[Any, .
 @with_aliases
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """x cut along `dim` into `chunks` pieces of equal size (the last may be shorter)."""
-    if chunks < 1:
-        raise ShapeError(f"chunk: at least 1 piece is needed, not {chunks}")
+    if not isinstance(chunks, (int, np.integer)) or chunks < 1:
+        raise ShapeError(f"chunk: a whole number of pieces is needed, at least 1, not {chunks!r}")
     return split(x, math.ceil(x.shape[dim_of("chunk", x, dim)] / chunks) or [0] * chunks, dim)
 
 
@@ -269,12 +272,17 @@ expand = op(_broadcast_to, "expand", "view", x=lambda g: g)
 repeat = op(_repeat, "repeat", x=lambda g, shape, repeats: np.reshape(_repeat_rule(g, shape, repeats), shape))
 
 
-def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
+@with_aliases
+def repeat_interleave(x: Any, repeats: Any = None, dim: int | None = None) -> Any:
     """Each entry of dimension `dim` repeated: `repeats` times, or as often as `repeats` says for it.
+
+    With x alone: each position, repeated as often as x says for it.
 
     >>> repeat_interleave(np.array([7, 8]), 2).tolist()
     [7, 7, 8, 8]
     """
+    if repeats is None:
+        return repeat_interleave(Tensor(np.arange(len(x))), x)
     if dim is None:
         x, dim = flatten(x), 0
     dim = dim_of("repeat_interleave", x, dim)
@@ -301,12 +309,13 @@ _pile = op(_stack, "stack", xs=lambda g, dim, i: g[along(dim, i, g.ndim)])
 
 @with_aliases
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """The tensors one after another along dimension `dim`; their other sizes must agree.
+    """The tensors one after another along dimension `dim`; their other sizes must agree. Tensors of shape (0,) fit all.
 
     >>> cat([np.zeros((2, 1)), np.ones((2, 2))], dim=1).tolist()
     [[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]
     """
     tensors = _several("cat", tensors)
+    tensors = [x for x in tensors if x.shape != (0,)] or tensors  # what a list of results may have begun with
     shapes = [x.shape for x in tensors]
     if not shapes[0]:
         raise ShapeError("cat: 0-d tensors have no dimension to stand along; use stack")
@@ -339,6 +348,19 @@ def _several(name: str, tensors: Any) -> list[Any]:
     return list(tensors)
 
 
+@with_aliases
+def hstack(tensors: Sequence[Any]) -> Any:
+    """The tensors side by side: along dimension 1, or, of vectors and numbers, one after another."""
+    tensors = [reshape(x, (1,)) if not x.ndim else x for x in _several("hstack", tensors)]
+    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
+
+
+@with_aliases
+def vstack(tensors: Sequence[Any]) -> Any:
+    """The tensors below each other: along dimension 0, vectors and numbers as rows."""
+    return cat([reshape(x, (1, -1)) if x.ndim < 2 else x for x in _several("vstack", tensors)])
+
+
 # ---- borders --------------------------------------------------------------------------------------------------------
 
 
@@ -365,6 +387,7 @@ def _border(n: int, before: int, after: int, mode: str) -> np.ndarray:
     return np.pad(np.arange(n), (before, after), mode=_MODES[mode])
 
 
+@with_aliases
 def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
     """x with a border: `pad` is (before, after) for the last dimension, then for the one before it, and so on.
 
@@ -374,8 +397,8 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float | None 
     >>> pad(np.array([1, 2, 3]), (1, 2), mode="replicate").tolist()
     [1, 1, 2, 3, 3, 3]
     """
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise ShapeError(f"pad: {tuple(pad)} must hold two widths for each of at most {x.ndim} dimensions of {x.shape}")
+    if isinstance(pad, int) or len(pad) % 2 or len(pad) > 2 * x.ndim:
+        raise ShapeError(f"pad: {pad} must hold two widths for each of at most {x.ndim} dimensions of {x.shape}")
     pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
     if mode != "constant":
         for d, (before, after) in enumerate(pairs):

@@ -1,24 +1,23 @@
-"""Windows that slide along a sequence or a picture: convolution and pooling.
+"""Windows that slide along a sequence or a picture, and pooling.
 
 One operation does the sliding, `windows`; its derivative, `overlap_add`, puts the windows back where they came from and
-adds where they overlap; each is the rule of the other. A convolution is a matrix product over windows, a pooling their
-maximum or mean.
+adds where they overlap; each is the rule of the other. A pooling is the maximum or the mean of each window, and a
+convolution a matrix product over them (`convolution.py`).
 
-Letters: B batch, C channels, T time, H × W height and width, K window size, O output channels, N number of windows.
+Letters: B batch, C channels, T time, H × W height and width, K window size, N number of windows.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError
 from ..op import op
-from .elementwise import add
 from .index import along
-from .reduce import amax, dim_of, mean
+from .reduce import amax, dim_of, mean, sum
 from .shape import pad_constant, stack
 
 # ---- windows --------------------------------------------------------------------------------------------------------
@@ -52,9 +51,8 @@ windows = op(_windows, "windows", "view", x=_put_back)
 overlap_add = op(_overlap_add, "overlap_add", x=_take_again)
 
 
-def _slide(name: str, x: Any, dim: int, sizes: Any, steps: Any, dilations: Any) -> Any:
-    """Windows over the dimensions from `dim` on, one for each of the `sizes`: (…, N…, …, K…)."""
-    shape = x.shape
+def check_windows(name: str, shape: tuple[int, ...], dim: int, sizes: Any, steps: Any, dilations: Any) -> None:
+    """Raise `ShapeError` unless windows of these sizes fit into the dimensions from `dim` on."""
     for d, (size, step, dilation) in enumerate(zip(sizes, steps, dilations, strict=True), dim):
         reach = dilation * (size - 1) + 1
         if size < 1 or step < 1 or dilation < 1:
@@ -64,8 +62,19 @@ def _slide(name: str, x: Any, dim: int, sizes: Any, steps: Any, dilations: Any) 
                 f"{name}: {shape[d]} entries in dimension {d} of shape {shape} are fewer than the {reach} that a "
                 f"window of {size} with dilation {dilation} reaches over; pad the input or use a smaller window"
             )
+
+
+def slide(name: str, x: Any, dim: int, sizes: Any, steps: Any, dilations: Any) -> Any:
+    """Windows over the dimensions from `dim` on, one for each of the `sizes`: (…, N…, …, K…)."""
+    check_windows(name, x.shape, dim, sizes, steps, dilations)
+    for d, (size, step, dilation) in enumerate(zip(sizes, steps, dilations, strict=True), dim):
         x = windows(x, d, size, step, dilation)
     return x
+
+
+def pair(value: Any, n: int) -> tuple[int, ...]:
+    """One number for each of n dimensions."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
 
 
 def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
@@ -74,145 +83,144 @@ def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     >>> unfold(np.arange(5), 0, 3, 2).tolist()
     [[0, 1, 2], [2, 3, 4]]
     """
-    return _slide("unfold", x, dim_of("unfold", x, dimension), (size,), (step,), (1,))
-
-
-# ---- convolution ----------------------------------------------------------------------------------------------------
-
-
-def _pair(value: Any, n: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
-
-
-def _borders(
-    padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
-) -> list[tuple[int, int]]:
-    """How much to pad before and after each dimension."""
-    if padding == "valid":
-        return [(0, 0)] * len(kernel)
-    if padding == "same":
-        if any(s != 1 for s in stride):
-            raise ShapeError(f"conv: padding='same' keeps the length only with stride 1, not {stride}")
-        total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-        return [(t // 2, t - t // 2) for t in total]
-    if isinstance(padding, str):
-        raise ValueError(f"conv: padding is a number, 'same' or 'valid', not {padding!r}")
-    return [(p, p) for p in _pair(padding, len(kernel))]
-
-
-def _convolve(name: str, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
-    """Σ over channels and window of x · weight, for any number of trailing dimensions."""
-    n = weight.ndim - 2
-    if x.ndim == n + 1:  # one unbatched example
-        return np.squeeze(_convolve(name, x[None], weight, bias, stride, padding, dilation, groups), 0)
-    if x.ndim != n + 2:
-        raise ShapeError(f"{name}: the input has shape {x.shape}; {n + 2} dimensions (B, C, …) are needed")
-    out_channels, per_group, *kernel = weight.shape
-    if x.shape[1] != per_group * groups or out_channels % groups:
-        raise ShapeError(
-            f"{name}: the input {x.shape} has {x.shape[1]} channels, but the weight {weight.shape} with groups={groups}"
-            f" takes {per_group * groups} and gives {out_channels} (both must be divisible by groups)"
-        )
-    if 0 in kernel:
-        raise ShapeError(f"{name}: the windows of a weight of shape {weight.shape} have no entries")
-    if bias is not None and bias.shape != (out_channels,):
-        raise ShapeError(f"{name}: the bias has shape {bias.shape}, but the weight {weight.shape} gives {out_channels}")
-    stride, dilation = _pair(stride, n), _pair(dilation, n)
-    borders = _borders(padding, tuple(kernel), stride, dilation)
-    if any(a or b for a, b in borders):
-        x = pad_constant(x, [(0, 0), (0, 0), *borders])
-    x = _slide(name, x, 2, kernel, stride, dilation)  # (B, C, N…, K…)
-    batch, places = x.shape[0], x.shape[2 : 2 + n]
-    order = (0, *range(2, 2 + n), 1, *range(2 + n, 2 + 2 * n))
-    per_window = per_group * math.prod(kernel)
-    rows = np.reshape(np.transpose(x, order), (batch * math.prod(places), groups, per_window))
-    if groups == 1:
-        y = np.matmul(rows[:, 0], np.swapaxes(np.reshape(weight, (out_channels, per_window)), 0, 1))
-    else:  # each group of channels has its own weights
-        each = np.reshape(weight, (groups, out_channels // groups, per_window))
-        y = np.swapaxes(np.matmul(np.swapaxes(rows, 0, 1), np.swapaxes(each, 1, 2)), 0, 1)
-    y = np.moveaxis(np.reshape(y, (batch, *places, out_channels)), -1, 1)
-    return y if bias is None else add(y, np.reshape(bias, (-1,) + (1,) * n))
-
-
-def conv1d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
-) -> Any:
-    """Convolution along time: y[b, o, t] = bias[o] + Σ_c Σ_k weight[o, c, k] · x[b, c, t·stride + k·dilation].
-
-    **Shapes**: x (B, C, T), weight (O, C / groups, K), bias (O) → (B, O, N). `padding` is a number, "same" or "valid".
-
-    >>> conv1d(np.array([[[1.0, 2.0, 3.0]]]), np.array([[[1.0, 10.0]]])).tolist()
-    [[[21.0, 32.0]]]
-    """
-    return _convolve("conv1d", x, weight, bias, stride, padding, dilation, groups)
-
-
-def conv2d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
-) -> Any:
-    """Convolution over height and width.
-
-    **Shapes**: x (B, C, H, W), weight (O, C / groups, K, K'), bias (O) → (B, O, N, N').
-    """
-    return _convolve("conv2d", x, weight, bias, stride, padding, dilation, groups)
+    return slide("unfold", x, dim_of("unfold", x, dimension), (size,), (step,), (1,))
 
 
 # ---- pooling --------------------------------------------------------------------------------------------------------
 
 
-def _pooled(
-    name: str, x: Any, n: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1, border: float = 0.0
-) -> Any:
-    """Windows over the last n dimensions, as n new last dimensions."""
-    kernel = _pair(kernel, n)
-    stride = kernel if stride is None else _pair(stride, n)
-    padding, dilation = _pair(padding, n), _pair(dilation, n)
+def _pool(
+    name: str, x: Any, n: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[list[tuple[int, int]], Callable[[Any, list[tuple[int, int]], float], Any]]:
+    """The border of each of the last n dimensions, and what puts a border round x and slides the windows over it.
+
+    The border is `padding` on both sides. With `ceil_mode` a last window may reach beyond it, as long as it begins
+    before it: then more is added behind.
+    """
+    kernel = pair(kernel, n)
+    stride = kernel if stride is None else pair(stride, n)
+    padding, dilation = pair(padding, n), pair(dilation, n)
     if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
         raise ShapeError(f"{name}: a padding of {padding} is more than half of the window {kernel}")
-    if any(padding):
-        x = pad_constant(x, [(0, 0)] * (x.ndim - n) + [(p, p) for p in padding], border)
-    return _slide(name, x, x.ndim - n, kernel, stride, dilation)
+    if ceil_mode and 0 in x.shape[-n:]:
+        raise ShapeError(f"{name}: shape {x.shape} leaves no rest for a window, for it has no entries")
+    borders = []
+    for size, k, s, p, d in zip(x.shape[-n:], kernel, stride, padding, dilation, strict=True):
+        reach = d * (k - 1) + 1
+        start = ((size + 2 * p - reach) // s + 1) * s if s else size  # of the window after the last that fits
+        beyond = start + reach - (size + 2 * p) if ceil_mode and start < size + p else 0
+        borders.append((p, p + beyond if beyond < s else p))
+
+    def slide_within(x: Any, borders: list[tuple[int, int]], value: float) -> Any:
+        if any(before or after for before, after in borders):
+            x = pad_constant(x, [(0, 0)] * (x.ndim - n) + borders, value)
+        return slide(name, x, x.ndim - n, kernel, stride, dilation)
+
+    return borders, slide_within
 
 
-def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Any:
-    """The greatest entry of each window: (…, T) → (…, N); entries that tie share the gradient."""
-    return amax(_pooled("max_pool1d", x, 1, kernel_size, stride, padding, dilation, -np.inf), -1)
+def _largest(name: str, x: Any, n: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
+    borders, slide = _pool(name, x, n, kernel, stride, padding, dilation, ceil_mode)
+    return amax(slide(x, borders, -np.inf), tuple(range(-n, 0)))
 
 
-def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Any:
+def _average(
+    name: str, x: Any, n: int, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
+) -> Any:
+    """The sum of each window over the number of its entries that count: never those beyond the padding."""
+    borders, slide = _pool(name, x, n, kernel, stride, padding, 1, ceil_mode)
+    over = tuple(range(-n, 0))
+    seen = slide(x, borders, 0.0)
+    within = [(p, p) for p in pair(padding, n)]
+    if borders == (within if count_include_pad else [(0, 0)] * n):  # all of them count
+        return mean(seen, over)
+    counted = np.pad(np.ones(x.shape[-n:], x.dtype), within, constant_values=float(count_include_pad))
+    behind = [(0, b - p) for (_, b), (p, _) in zip(borders, within, strict=True)]
+    return sum(seen, over) / sum(slide(counted, behind, 0.0), over)
+
+
+def max_pool1d(
+    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Any:
+    """The greatest entry of each window: (…, T) → (…, N); entries that tie share the gradient.
+
+    With `ceil_mode`, what is left over at the end makes a shorter window of its own.
+
+    >>> max_pool1d(np.array([1.0, 5.0, 3.0]), 2, ceil_mode=True).tolist()
+    [5.0, 3.0]
+    """
+    return _largest("max_pool1d", x, 1, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d(
+    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Any:
     """The greatest entry of each window: (…, H, W) → (…, N, N'); entries that tie share the gradient."""
-    return amax(_pooled("max_pool2d", x, 2, kernel_size, stride, padding, dilation, -np.inf), (-2, -1))
+    return _largest("max_pool2d", x, 2, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Any:
-    """The mean of each window, zeros of the padding included: (…, T) → (…, N)."""
-    return mean(_pooled("avg_pool1d", x, 1, kernel_size, stride, padding), -1)
+def avg_pool1d(
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
+    """The mean of each window: (…, T) → (…, N); zeros of the padding count, unless `count_include_pad` is False.
+
+    With `ceil_mode`, what is left over at the end makes a shorter window of its own.
+
+    >>> avg_pool1d(np.array([1.0, 5.0, 4.0]), 2, ceil_mode=True).tolist()
+    [3.0, 4.0]
+    """
+    return _average("avg_pool1d", x, 1, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Any:
-    """The mean of each window, zeros of the padding included: (…, H, W) → (…, N, N')."""
-    return mean(_pooled("avg_pool2d", x, 2, kernel_size, stride, padding), (-2, -1))
+def avg_pool2d(
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
+    """The mean of each window: (…, H, W) → (…, N, N'); the options are those of `avg_pool1d`."""
+    return _average("avg_pool2d", x, 2, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-def _adaptive(name: str, x: Any, dim: int, n: int) -> Any:
-    """The means of n nearly equal parts of dimension `dim`: part i is entries ⌊iT/n⌋ up to ⌈(i+1)T/n⌉."""
+def _adaptive(name: str, pick: Callable[..., Any], x: Any, dim: int, n: int | None) -> Any:
+    """`pick` of n nearly equal parts of dimension `dim`: part i is entries ⌊iT/n⌋ up to ⌈(i+1)T/n⌉."""
     size = x.shape[dim_of(name, x, dim)]
+    n = size if n is None else n
     if not n or not size:
         raise ShapeError(f"{name}: {size} entries of dimension {dim} of shape {x.shape} cannot make {n} parts")
     if size % n == 0:
-        return mean(windows(x, dim, size // n, size // n), -1)
+        return pick(windows(x, dim, size // n, size // n), -1)
     parts = [x[along(dim, slice(i * size // n, -(-(i + 1) * size // n)), x.ndim)] for i in range(n)]
-    return stack([mean(part, dim) for part in parts], dim)
+    return stack([pick(part, dim) for part in parts], dim)
+
+
+def _adaptive2d(name: str, pick: Callable[..., Any], x: Any, output_size: Any) -> Any:
+    rows, columns = pair(output_size, 2)
+    return _adaptive(name, pick, _adaptive(name, pick, x, -1, columns), -2, rows)
 
 
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Any:
     """The means of `output_size` nearly equal parts: (…, T) → (…, output_size)."""
-    return _adaptive("adaptive_avg_pool1d", x, -1, *_pair(output_size, 1))
+    return _adaptive("adaptive_avg_pool1d", mean, x, -1, *pair(output_size, 1))
 
 
 def adaptive_avg_pool2d(x: Any, output_size: Any) -> Any:
-    """The means over a grid of nearly equal parts: (…, H, W) → (…, output_size)."""
-    rows, columns = _pair(output_size, 2)
-    x = _adaptive("adaptive_avg_pool2d", x, -1, columns)
-    return _adaptive("adaptive_avg_pool2d", x, -2, rows)
+    """The means over a grid of nearly equal parts: (…, H, W) → (…, output_size); None keeps a size."""
+    return _adaptive2d("adaptive_avg_pool2d", mean, x, output_size)
+
+
+def adaptive_max_pool1d(x: Any, output_size: Any) -> Any:
+    """The greatest entries of `output_size` nearly equal parts: (…, T) → (…, output_size)."""
+    return _adaptive("adaptive_max_pool1d", amax, x, -1, *pair(output_size, 1))
+
+
+def adaptive_max_pool2d(x: Any, output_size: Any) -> Any:
+    """The greatest entries over a grid of nearly equal parts: (…, H, W) → (…, output_size); None keeps a size."""
+    return _adaptive2d("adaptive_max_pool2d", amax, x, output_size)

@@ -18,7 +18,13 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from minigrad.porting import missing
+
 from .optimizer import Optimizer
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("nn.optim.lr_scheduler", name, [known for known in globals() if known.endswith("LR")])
 
 
 class LRScheduler:
@@ -196,6 +202,50 @@ class LinearLR(LRScheduler):
     def factor(self, t: int) -> float:
         """The point of the line at t."""
         return self.start_factor + (self.end_factor - self.start_factor) * min(1, t / self.total_iters)
+
+
+class ConstantLR(LRScheduler):
+    """`factor` for the first `total_iters` steps, then 1.
+
+    **Raises** `ValueError` for a factor outside [0, 1].
+
+    >>> from minigrad import Tensor
+    >>> from nn.optim import SGD
+    >>> schedule = ConstantLR(SGD([Tensor(0.0)], lr=1.0), factor=0.5, total_iters=2)
+    >>> [schedule.factor(t) for t in range(4)]
+    [0.5, 0.5, 1.0, 1.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
+        if not 0 <= factor <= 1:
+            raise ValueError(f"ConstantLR: the factor lies in [0, 1], unlike {factor}")
+        self.first_factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, t: int) -> float:
+        """The one or the other."""
+        return self.first_factor if t < self.total_iters else 1.0
+
+
+class PolynomialLR(LRScheduler):
+    """The factor is (1 − t / total_iters)^power, and 0 from t = `total_iters` on; with power 1, a line.
+
+    >>> from minigrad import Tensor
+    >>> from nn.optim import SGD
+    >>> schedule = PolynomialLR(SGD([Tensor(0.0)], lr=1.0), total_iters=2, power=2)
+    >>> [schedule.factor(t) for t in range(4)]
+    [1.0, 0.25, 0.0, 0.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        if total_iters < 1:
+            raise ValueError(f"PolynomialLR: total_iters is at least 1, unlike {total_iters}")
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, t: int) -> float:
+        """The power of what is left."""
+        return max(0.0, 1 - t / self.total_iters) ** self.power
 
 
 class ExponentialLR(LRScheduler):

@@ -218,8 +218,14 @@ def _listed(params: Iterable[Any], who: str) -> list[Any]:
     return listed
 
 
+RANGES_FROM_0 = (
+    "lr", "momentum", "weight_decay", "eps", "alpha", "lr_decay", "initial_accumulator_value",
+    "tolerance_grad", "tolerance_change",
+)  # fmt: skip
+
+
 def _check_ranges(group: Group, who: str) -> None:
-    for name in ("lr", "momentum", "weight_decay", "eps", "alpha", "lr_decay", "initial_accumulator_value"):
+    for name in RANGES_FROM_0:
         value = group.get(name, 0)
         if not (isinstance(value, Real) and float(value) >= 0):
             raise ValueError(f"{who}: {name} is a number that is not negative, unlike {value!r}")

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from minigrad import ShapeError, cat, memory
+from minigrad.porting import missing
 from minigrad.tensor import Tensor, label
 
 from . import data, rnn
+from .clip import clip_rows_
+from .early_stopping import EarlyStopping
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "data", "parameters_to_vector", "rnn", "vector_to_parameters"]
+__all__ = [
+    "EarlyStopping",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_rows_",
+    "data",
+    "parameters_to_vector",
+    "rnn",
+    "vector_to_parameters",
+]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("nn.utils", name, __all__)
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float | str = 2.0,
+    error_if_nonfinite: bool = False,
 ) -> Tensor:
     """Shrink all gradients together, in place, so that their norm is at most `max_norm`; return what it was.
 
@@ -40,6 +60,7 @@ def clip_grad_norm_(
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_: max_norm is not negative, unlike {max_norm}")
+    norm_type = float(norm_type)  # "inf", too
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type is above 0 (2, 1, inf), unlike {norm_type}")
     parameters = _listed(parameters)

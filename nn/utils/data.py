@@ -12,6 +12,8 @@ For sentences of unequal length see also `nn.data`.
 
 from __future__ import annotations
 
+import operator
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -47,6 +49,31 @@ class TensorDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.tensors[0])
+
+
+class IterableDataset(Dataset):
+    """Base of data sets that come as a stream: a subclass gives `__iter__()`, and a loader takes items as they come."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError(f"{type(self).__name__} has no __iter__(self)")
+
+
+class ConcatDataset(Dataset):
+    """The items of several data sets, one after the other."""
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = list(datasets)
+        self.ends = np.cumsum([len(dataset) for dataset in self.datasets]).tolist()
+
+    def __getitem__(self, index: int) -> Any:
+        place = operator.index(index) + (len(self) if index < 0 else 0)
+        if not 0 <= place < len(self):
+            raise IndexError(f"ConcatDataset: there is no item {index} among {len(self)}")
+        which = bisect_right(self.ends, place)
+        return self.datasets[which][place - (self.ends[which - 1] if which else 0)]
+
+    def __len__(self) -> int:
+        return self.ends[-1] if self.ends else 0
 
 
 class Subset(Dataset):
@@ -136,6 +163,36 @@ class RandomSampler:
         return self.num_samples
 
 
+class SubsetRandomSampler:
+    """The given indices in random order."""
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        self.indices, self.generator = indices, generator
+
+    def __iter__(self) -> Iterator[int]:
+        return (self.indices[place] for place in shuffle_order(len(self.indices), self.generator))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler:
+    """`num_samples` indices, each drawn with probability proportional to its weight."""
+
+    def __init__(
+        self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Generator | None = None
+    ) -> None:
+        self.weights = minigrad.as_tensor(weights)
+        self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
+
+    def __iter__(self) -> Iterator[int]:
+        drawn = minigrad.multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
+        return iter(drawn.tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
 class BatchSampler:
     """The indices of a sampler in lists of `batch_size`; the last may be shorter, unless `drop_last`."""
 
@@ -197,8 +254,9 @@ class DataLoader:
     """The items of a data set in batches; iterating over it again is a new epoch, shuffled anew.
 
     A `sampler` is any iterable of indices, a `batch_sampler` of lists of indices (as `nn.data.buckets` makes them);
-    `collate_fn` makes a batch out of a list of items. `num_workers` and `pin_memory` are accepted for PyTorch's sake:
-    items are always loaded here and now.
+    `collate_fn` makes a batch out of a list of items. With `batch_size=None`, items come one by one, as they are. An
+    `IterableDataset` is taken in its own order. `num_workers`, `pin_memory`, `worker_init_fn`, `prefetch_factor` and
+    `persistent_workers` are accepted for PyTorch's sake: items are always loaded here and now.
 
     **Raises** `ValueError` where arguments contradict each other.
     """
@@ -206,7 +264,7 @@ class DataLoader:
     def __init__(
         self,
         dataset: Any,
-        batch_size: int = 1,
+        batch_size: int | None = 1,
         shuffle: bool = False,
         sampler: Any = None,
         batch_sampler: Iterable[Sequence[int]] | None = None,
@@ -216,26 +274,39 @@ class DataLoader:
         drop_last: bool = False,
         *,
         generator: Generator | None = None,
+        worker_init_fn: Callable[[int], None] | None = None,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
     ) -> None:
+        streamed = isinstance(dataset, IterableDataset)
+        if streamed and (shuffle or sampler is not None or batch_sampler is not None):
+            raise ValueError("DataLoader: an IterableDataset has its own order; no shuffle, sampler or batch_sampler")
         if sampler is not None and shuffle:
             raise ValueError("DataLoader: shuffle=True and sampler= both decide the order; pass one of them")
         if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
             raise ValueError("DataLoader: batch_sampler= decides alone; no batch_size, shuffle, sampler or drop_last")
-        if sampler is None:
+        if sampler is None and not streamed:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.sampler, self.generator = sampler, generator
         self.batch_sampler: Any = batch_sampler
-        if batch_sampler is None:
-            self.batch_sampler = BatchSampler(sampler, batch_size, drop_last)
-        self.collate_fn = default_collate if collate_fn is None else collate_fn
+        if batch_sampler is None and batch_size is not None:
+            self.batch_sampler = BatchSampler(dataset if streamed else sampler, batch_size, drop_last)
+        self.collate_fn = default_collate if collate_fn is None and self.batch_sampler is not None else collate_fn
 
     def __iter__(self) -> Iterator[Any]:
+        streamed, make = isinstance(self.dataset, IterableDataset), self.collate_fn or (lambda item: item)
+        if self.batch_sampler is None:
+            yield from map(make, self.dataset if streamed else (self.dataset[index] for index in self.sampler))
+            return
+        if streamed:
+            yield from map(make, self.batch_sampler)  # lists of items, not of indices
+            return
         for indices in self.batch_sampler:
             if type(self.dataset) is TensorDataset and self.collate_fn is default_collate:
                 yield list(self.dataset[indices])  # the same batch, taken at once
             else:
-                yield self.collate_fn([self.dataset[index] for index in indices])
+                yield make([self.dataset[index] for index in indices])
 
     def __len__(self) -> int:
-        return len(self.batch_sampler)
+        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)

@@ -40,6 +40,8 @@ def pad_sequence(
     if padding_side not in ("left", "right"):
         raise ValueError(f"pad_sequence: padding_side is 'left' or 'right', not {padding_side!r}")
     for i, x in enumerate(sequences):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"pad_sequence: number {i} of the sequences is a {type(x).__name__}; make a tensor of it")
         if x.ndim == 0 or x.shape[1:] != sequences[0].shape[1:]:
             raise ShapeError(
                 f"pad_sequence: sequences may differ in their first dimension only, but number 0 is "
@@ -51,6 +53,18 @@ def pad_sequence(
         missing = minigrad.full((longest - len(x), *x.shape[1:]), padding_value, dtype=x.dtype)
         filled.append(minigrad.cat([x, missing] if padding_side == "right" else [missing, x]))
     return minigrad.stack(filled, dim=0 if batch_first else 1)
+
+
+def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = False) -> list[Tensor]:
+    """The sequences without what `pad_sequence` filled them up with.
+
+    **Shapes**: (T, B, …), or (B, T, …) with `batch_first`; lengths (B) → B sequences (T_b, …).
+
+    >>> unpad_sequence(Tensor([[1, 2, 3], [4, 0, 0]]), [3, 1], batch_first=True)
+    [tensor([1, 2, 3]), tensor([4])]
+    """
+    rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
+    return [row[: int(length)] for row, length in zip(rows, lengths, strict=True)]
 
 
 class PackedSequence(NamedTuple):
@@ -113,6 +127,15 @@ def pack_padded_sequence(
     else:
         packed = PackedSequence(input, batch_sizes, Tensor(order), Tensor(np.argsort(order)))
     return packed._replace(data=input[packed.places()])
+
+
+def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
+    """Sequences of unequal length as one packed batch: `pad_sequence`, then `pack_padded_sequence`.
+
+    >>> pack_sequence([Tensor([1, 2, 3]), Tensor([4])]).data
+    tensor([1, 4, 2, 3])
+    """
+    return pack_padded_sequence(pad_sequence(sequences), [len(x) for x in sequences], enforce_sorted=enforce_sorted)
 
 
 def pad_packed_sequence(

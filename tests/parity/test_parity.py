@@ -59,7 +59,9 @@ LAYERS: list[tuple[str, dict[str, Any], list[Any], dict[str, Any]]] = [
     ("Bilinear", {"in1_features": D, "in2_features": E, "out_features": C}, [x(B, D), x(B, E)], {}),
     ("Embedding", {"num_embeddings": C, "embedding_dim": D}, [ids(B, T)], {}),
     ("Embedding", {"num_embeddings": C, "embedding_dim": D, "padding_idx": 2}, [ids(B, T)], {}),
+    ("Embedding", {"num_embeddings": C, "embedding_dim": D, "max_norm": 2.5, "norm_type": 3.0}, [ids(B, T)], {}),
     ("EmbeddingBag", {"num_embeddings": C, "embedding_dim": D}, [ids(B, T)], {}),
+    ("EmbeddingBag", {"num_embeddings": C, "embedding_dim": D, "mode": "sum", "max_norm": 3.0}, [ids(B, T)], {}),
     ("EmbeddingBag", {"num_embeddings": C, "embedding_dim": D, "mode": "sum"}, [ids(B, T)], {}),
     ("EmbeddingBag", {"num_embeddings": C, "embedding_dim": D, "mode": "max"}, [ids(B, T)], {}),
     ("LayerNorm", {"normalized_shape": D}, [x(B, T, D)], {}),
@@ -76,6 +78,15 @@ LAYERS: list[tuple[str, dict[str, Any], list[Any], dict[str, Any]]] = [
     ("MaxPool2d", {"kernel_size": 2}, [x(B, 3, T, D)], {}),
     ("AvgPool1d", {"kernel_size": 3, "padding": 1}, [x(B, D, T)], {}),
     ("AvgPool2d", {"kernel_size": (2, 3), "stride": 1}, [x(B, 3, T, D)], {}),
+    ("MaxPool1d", {"kernel_size": 3, "stride": 3, "ceil_mode": True}, [x(B, D, T)], {}),
+    ("MaxPool2d", {"kernel_size": (2, 5), "padding": 1, "ceil_mode": True}, [x(B, 3, T, D)], {}),
+    ("AvgPool1d", {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}, [x(B, D, T + 1)], {}),
+    ("AvgPool2d", {"kernel_size": 5, "stride": 3, "padding": 2, "ceil_mode": True, "count_include_pad": False},
+     [x(B, 3, T, D)], {}),
+    ("AdaptiveMaxPool1d", {"output_size": 3}, [x(B, D, T)], {}),
+    ("AdaptiveMaxPool2d", {"output_size": (None, 5)}, [x(B, 3, T, D)], {}),
+    ("Softmax2d", {}, [x(B, 3, T, D)], {}),
+    ("RReLU", {"lower": 0.2, "upper": 0.2}, [x(B, T, D)], {}),
     ("AdaptiveAvgPool1d", {"output_size": 3}, [x(B, D, T)], {}),
     ("AdaptiveAvgPool2d", {"output_size": (2, 5)}, [x(B, 3, T, D)], {}),
     *((name, {}, [x(B, T, D)], {}) for name in ACTIVATIONS),
@@ -116,6 +127,11 @@ LAYERS: list[tuple[str, dict[str, Any], list[Any], dict[str, Any]]] = [
     ("BCEWithLogitsLoss", {}, [x(B, D), rng.random((B, D), np.float32)], {}),
     ("BCELoss", {}, [rng.random((B, D), np.float32), rng.random((B, D), np.float32)], {}),
     ("CosineSimilarity", {"dim": 2}, [x(B, T, D), x(B, T, D)], {}),
+    ("PairwiseDistance", {"p": 3.0, "keepdim": True}, [x(B, T, D), x(B, T, D)], {}),
+    ("HuberLoss", {"delta": 0.4}, [x(B, D), x(B, D)], {}),
+    ("MarginRankingLoss", {"margin": 0.3}, [x(B), x(B), 2 * rng.integers(0, 2, B) - 1], {}),
+    ("CosineEmbeddingLoss", {"margin": 0.1, "reduction": "sum"}, [x(B, D), x(B, D), 2 * rng.integers(0, 2, B) - 1], {}),
+    ("TripletMarginLoss", {"margin": 2.0}, [x(B, D), x(B, D), x(B, D)], {}),
 ]  # fmt: skip
 
 
@@ -157,6 +173,14 @@ def results(library: Any, layer: Any, inputs: Any, options: Any) -> tuple[list[n
     return arrays(outputs), gradients
 
 
+def ours_called(name: str) -> Any:
+    """The layer of that name, wherever in `nn` it is defined."""
+    for module in (nn, nn.activation, nn.conv, nn.dropout, nn.loss):
+        if name in vars(module):
+            return vars(module)[name]
+    raise AttributeError(f"nn has no layer {name!r}")
+
+
 def state_of(layer: Any) -> dict[str, np.ndarray]:
     return {name: np.array(value.numpy()) for name, value in layer.state_dict().items()}
 
@@ -166,7 +190,7 @@ def state_of(layer: Any) -> dict[str, np.ndarray]:
 )
 def test_layer(name: str, settings: dict[str, Any], inputs: list[Any], options: dict[str, Any]) -> None:
     theirs = getattr(torch.nn, name)(**settings)
-    ours = getattr(nn, name)(**settings)
+    ours = ours_called(name)(**settings)
     assert [(key, tuple(v.shape)) for key, v in theirs.state_dict().items()] == [
         (key, v.shape) for key, v in ours.state_dict().items()
     ]
@@ -183,6 +207,32 @@ def test_layer(name: str, settings: dict[str, Any], inputs: list[Any], options: 
         np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-5 * max(1.0, np.abs(its).max(initial=0)))
     for key, value in state_of(again).items():  # running statistics, too
         np.testing.assert_allclose(state_of(ours)[key], value, rtol=1e-5, atol=1e-6)
+
+
+FUNCTIONS: list[tuple[str, list[Any], dict[str, Any]]] = [
+    *((name, [2 * x(B, T)], {}) for name in (
+        "relu6", "selu", "mish", "hardswish", "hardsigmoid", "softsign", "tanhshrink", "hardshrink", "softshrink",
+        "rrelu", "celu")),
+    ("prelu", [x(B, D, T), x(D)], {}),
+    ("prelu", [x(B, T), x(1)], {}),
+    ("threshold", [x(B, T), 0.1, 20.0], {}),
+    ("group_norm", [x(B, D, T), 3, x(D), x(D)], {"eps": 0.1}),
+    ("huber_loss", [x(B, T), x(B, T)], {"reduction": "none", "delta": 0.7}),
+    ("pairwise_distance", [x(B, T), x(B, T)], {}),
+    ("avg_pool1d", [x(B, D, T), 3, 2, 1, True, False], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "inputs", "options"), FUNCTIONS, ids=[f"{f[0]}-{i}" for i, f in enumerate(FUNCTIONS)])
+def test_function(name: str, inputs: list[Any], options: dict[str, Any]) -> None:
+    found = []
+    for library, functions in ((minigrad, nn.functional), (torch, torch.nn.functional)):
+        arguments = given(library, inputs)
+        y = getattr(functions, name)(*arguments, **options)
+        (y * library.tensor(np.cos(np.arange(y.numel(), dtype=np.float32))).reshape(y.shape)).sum().backward()
+        found.append([y.detach().numpy(), *(a.grad.numpy() for a in tensors_in(arguments))])
+    for mine, its in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-5)
 
 
 # ---- optimizers and schedules ---------------------------------------------------------------------------------------
@@ -213,11 +263,40 @@ def test_optimizer(name: str, settings: dict[str, Any]) -> None:
     assert set(kept) == set(its) - ({"step"} if name == "SGD" else set())
 
 
+@pytest.mark.parametrize("settings", [
+    {"lr": 0.3, "max_iter": 7, "history_size": 3},
+    {"lr": 1.0},
+    {"max_iter": 5, "max_eval": 3, "tolerance_change": 1e-3},
+    {"lr": 0.5, "tolerance_grad": 0.5},
+])  # fmt: skip
+def test_lbfgs(settings: dict[str, Any]) -> None:
+    starts = rng.standard_normal((2, 3, 5))
+    courses: list[list[Any]] = []
+    for library, optimizers in ((minigrad, optim), (torch, torch.optim)):
+        p, q, unused = (library.tensor(a, requires_grad=True) for a in (*starts, starts[0]))
+        optimizer = optimizers.LBFGS([p, q, unused], **settings)
+        course: list[Any] = []
+
+        def closure(p: Any = p, q: Any = q, optimizer: Any = optimizer, course: list[Any] = course) -> Any:
+            optimizer.zero_grad()
+            loss = ((p - 1) ** 4).sum() + (q**2 * p.exp()).sum() + (q - p).sin().sum()
+            loss.backward()
+            course.append(loss.item())
+            return loss
+
+        returned = [optimizer.step(closure).item() for _ in range(4)]
+        courses.append([course, returned, p.detach().numpy(), q.detach().numpy(), unused.detach().numpy()])
+    for mine, its in zip(*courses, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-7)
+
+
 SCHEDULES: list[tuple[str, dict[str, Any]]] = [
     ("StepLR", {"step_size": 3, "gamma": 0.5}),
     ("MultiStepLR", {"milestones": [2, 5, 5], "gamma": 0.5}),
     ("ExponentialLR", {"gamma": 0.9}),
     ("LinearLR", {"total_iters": 7}),
+    ("ConstantLR", {"factor": 0.25, "total_iters": 7}),
+    ("PolynomialLR", {"total_iters": 13, "power": 1.7}),
     ("CosineAnnealingLR", {"T_max": 20}),
     ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.01}),
     ("OneCycleLR", {"max_lr": 1.0, "total_steps": 20}),
