@@ -4,6 +4,7 @@
     python examples/sequence_labeler.py --train a.conllu --dev b.conllu --test c.conllu         # on any UD treebank
     python examples/sequence_labeler.py --save tagger.npz
     python examples/sequence_labeler.py --load tagger.npz --tag "I saw a saw"
+    python examples/sequence_labeler.py --ablate           # which parts of attention does it need?
 
 Every token becomes a vector (of its word, its last letters, its shape); a mixer lets the tokens of a sentence see each
 other; a linear layer scores the tags of each token. `--model` chooses the mixer: `linear` sees one word only, `window`,
@@ -14,10 +15,11 @@ right too), `attention` (one head) and `multihead` the whole sentence. `--crf` j
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,12 +31,17 @@ import numpy as np
 import minigrad
 import nn
 import nn.functional as F
+from examples import common
+from examples.baselines import MostFrequentTag
+from examples.common import HERE, Epoch
+from examples.mixers import HEADS, NEARBY, RECURRENT, Attention, mixer_for
 from examples.progress import Progress
 from minigrad import Tensor
 from nn import optim
-from nn.data import Sentence, Vocab, buckets, length_mask, pad, read_conllu
+from nn.data import Sentence, Vocab, buckets, pad, read_conllu
+from nn.record import record_attention
 
-HERE = Path(__file__).parent / "data"
+MODELS = [*HEADS, *RECURRENT, *NEARBY]
 IGNORED = -100  # the label of padding, which the loss does not count
 
 
@@ -45,17 +52,14 @@ SHAPES = ["digit", "UPPER", "Title", "lower", "other"]
 
 def shape_of(word: str) -> int:
     """What kind of letters a word is made of, as an index into SHAPES."""
-    if any(c.isdigit() for c in word):
-        return 0
-    return (
-        1
-        if word.isupper() and len(word) > 1
-        else 2
-        if word.istitle() or word[:1].isupper()
-        else 3
-        if word.islower()
-        else 4
-    )
+    of_that_kind = [
+        any(c.isdigit() for c in word),
+        word.isupper() and len(word) > 1,
+        word.istitle() or word[:1].isupper(),
+        word.islower(),
+        True,
+    ]
+    return of_that_kind.index(True)
 
 
 class Lexicon(NamedTuple):
@@ -110,102 +114,36 @@ class TokenFeatures(nn.Module):
         return minigrad.cat([table(ids[:, :, i]) for i, table in enumerate(self.tables)], dim=-1)
 
 
-class Recurrent(nn.Module):
-    """A recurrent network over the sentence, from the left or from both sides: (B, T, D) → (B, T, H) or (B, T, 2H)."""
+class Transformer(Attention):
+    """Two blocks of attention on 64 features, with LayerNorm at the end: (B, T, D) → (B, T, 64)."""
 
-    def __init__(self, kind: str, dim: int, hidden: int) -> None:
-        super().__init__()
-        layer = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[kind.removeprefix("bi")]
-        self.layer = layer(dim, hidden, batch_first=True, bidirectional=kind.startswith("bi"))
+    def __init__(self, dim: int, heads: int, positions: str, ablation: str) -> None:
+        super().__init__(64, heads, blocks=2, dropout=0.1, positions=positions, ablation=ablation)
+        self.project = nn.Linear(dim, 64)
+        self.dropout = nn.Dropout(0.1)
+        self.norm = nn.Identity() if ablation == "no layer norm" else nn.LayerNorm(64)
 
-    def forward(self, x: Tensor, lengths: np.ndarray) -> Tensor:
-        return self.layer(x, lengths=lengths)[0]
-
-
-class Nearby(nn.Module):
-    """Layers that see a token and its neighbours: (B, T, D) → (B, T, H); padding is as empty as what lies beyond it."""
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, x: Tensor, lengths: np.ndarray) -> Tensor:
-        return self.layers(x.masked_fill(Tensor(~length_mask(lengths, x.shape[1])[:, :, None]), 0.0))
-
-
-class Convolution(nn.Conv1d):
-    """A convolution along time, for sequences with the features last: (B, T, D) → (B, T, H)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)
-
-
-class Convolutions(nn.Module):
-    """Convolutions of widths 3, 4 and 5 side by side: (B, T, D) → (B, T, 3H)."""
-
-    def __init__(self, dim: int, hidden: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList([Convolution(dim, hidden, kernel_size=k, padding="same") for k in (3, 4, 5)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return minigrad.cat([conv(x) for conv in self.convs], dim=-1)
-
-
-class Transformer(nn.Module):
-    """Two blocks of attention to the whole sentence: (B, T, D) → (B, T, 64)."""
-
-    def __init__(self, dim: int, heads: int, positions: str, hidden: int = 64, dropout: float = 0.1) -> None:
-        super().__init__()
-        self.project = nn.Linear(dim, hidden)
-        self.added = {
-            "sinusoidal": lambda: nn.SinusoidalPositions(hidden),
-            "learned": lambda: nn.LearnedPositions(512, hidden),
-        }.get(positions, nn.Identity)()
-        self.dropout = nn.Dropout(dropout)
-
-        def mixer() -> nn.Module:
-            bias = nn.RelativeBias(heads) if positions == "relative" else None
-            if heads == 1:
-                return nn.SelfAttention(hidden, bias=True, positions=bias)
-            return nn.MultiHead(hidden, heads, dropout=dropout, positions=bias)
-
-        self.blocks = nn.ModuleList([nn.EncoderBlock(mixer(), hidden, 2 * hidden, dropout) for _ in range(2)])
-        self.norm = nn.LayerNorm(hidden)
-
-    def forward(self, x: Tensor, lengths: np.ndarray) -> Tensor:
-        x = self.dropout(self.added(self.project(x)))
-        for block in self.blocks:
-            x = block(x, lengths=lengths)
-        return self.norm(x)
-
-
-def mixer_for(model: str, dim: int, positions: str) -> tuple[nn.Module, int, float]:
-    """The layer that lets tokens see each other, the size of what it gives for each, and the dropout around it."""
-    if model in ("attention", "multihead"):
-        return Transformer(dim, 1 if model == "attention" else 4, positions), 64, 0.0
-    if model == "linear":
-        return Nearby(nn.Linear(dim, 128), nn.ReLU()), 128, 0.3
-    if model == "window":
-        return Nearby(nn.Window(dim, 128), nn.ReLU()), 128, 0.3
-    if model == "conv1d":
-        return Nearby(Convolution(dim, 128, kernel_size=3, padding="same"), nn.ReLU()), 128, 0.3
-    if model == "cnn":
-        return Nearby(Convolutions(dim, 50), nn.ReLU()), 150, 0.3
-    return Recurrent(model, dim, 64), 128 if model.startswith("bi") else 64, 0.3
+    def forward(self, x: Tensor, lengths: Any) -> Tensor:
+        return self.norm(super().forward(self.dropout(self.project(x)), lengths))
 
 
 class Tagger(nn.Module):
     """ids (B, T, 5) and lengths (B) → scores of the tags (B, T, tags)."""
 
-    def __init__(self, lexicon: Lexicon, model: str, positions: str = "relative", crf: bool = False) -> None:
+    def __init__(
+        self, lexicon: Lexicon, model: str, positions: str = "relative", crf: bool = False, ablation: str = ""
+    ) -> None:
         super().__init__()
         self.features = TokenFeatures(lexicon)
-        self.mixer, size, dropout = mixer_for(model, self.features.dim, positions)
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(size, len(lexicon.tags))
+        if model in HEADS:
+            self.mixer: nn.Module = Transformer(self.features.dim, HEADS[model], positions, ablation)
+        else:
+            self.mixer = mixer_for(model, self.features.dim)
+        self.dropout = nn.Dropout(0.0 if model in HEADS else 0.3)
+        self.output = nn.Linear(self.mixer.size, len(lexicon.tags))
         self.crf = nn.CRF(len(lexicon.tags)) if crf else None
 
-    def forward(self, ids: Tensor, lengths: np.ndarray) -> Tensor:
+    def forward(self, ids: Tensor, lengths: Any) -> Tensor:
         x = self.mixer(self.dropout(self.features(ids)), lengths)
         return self.output(self.dropout(x))
 
@@ -222,23 +160,6 @@ class Tagger(nn.Module):
         if self.crf is not None:
             return self.crf.decode(scores, lengths)
         return [row[:n] for row, n in zip(scores.argmax(-1).tolist(), lengths, strict=True)]
-
-
-MODELS = [
-    "attention",
-    "multihead",
-    "rnn",
-    "lstm",
-    "gru",
-    "birnn",
-    "bilstm",
-    "bigru",
-    "conv1d",
-    "cnn",
-    "window",
-    "linear",
-]
-POSITIONS = ["none", "sinusoidal", "learned", "relative"]
 
 
 # ---- training and using it ------------------------------------------------------------------------------------------
@@ -260,12 +181,11 @@ def loss_of(tagger: Tagger, examples: Sequence[Example]) -> Tensor:
 def predict(tagger: Tagger, examples: Sequence[Example]) -> list[np.ndarray]:
     """The best tag of every token."""
     tagger.eval()
-    answers: list[Any] = [None] * len(examples)
+    answers: dict[int, np.ndarray] = {}
     for group in buckets([len(e.ids) for e in examples], 64):
         ids, lengths, _ = batch_of([examples[i] for i in group])
-        for i, tags in zip(group, tagger.best(ids, lengths), strict=True):
-            answers[i] = np.array(tags)
-    return answers
+        answers.update(zip(group, map(np.array, tagger.best(ids, lengths)), strict=True))
+    return [answers[i] for i in range(len(examples))]
 
 
 def accuracy(answers: Sequence[np.ndarray], examples: Sequence[Example]) -> float:
@@ -275,111 +195,74 @@ def accuracy(answers: Sequence[np.ndarray], examples: Sequence[Example]) -> floa
 
 
 def train(
-    tagger: Tagger, examples: Sequence[Example], dev: Sequence[Example], epochs: int, lr: float, label: str = "train"
-) -> None:
-    """Adam with a linear warm-up and a linear decay to 0, on batches of 32 sentences of similar length."""
-    steps = epochs * -(-len(examples) // 32)
-    warmup = min(200, steps // 10 + 1)
+    tagger: Tagger, examples: Sequence[Example], dev: Sequence[Example], epochs: int, lr: float, name: str = "train"
+) -> list[Epoch]:
+    """Adam, the learning rate rising, then falling to 0, on batches of 32 sentences of similar length."""
     optimizer = optim.Adam(tagger.parameters(), lr=lr)
-    schedule = optim.lr_scheduler.LambdaLR(
-        optimizer, lambda t: min((t + 1) / warmup, (steps - t) / (steps - warmup + 1))
-    )
-    lengths = [len(e.ids) for e in examples]
-    bar = Progress([group for _ in range(epochs) for group in buckets(lengths, 32)], label)
-    for step, group in enumerate(bar, 1):
-        tagger.train()
-        optimizer.zero_grad()
-        loss = loss_of(tagger, [examples[i] for i in group])
-        loss.backward()
-        nn.utils.clip_grad_norm_(tagger.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % max(steps // epochs, 1) == 0:
-            bar.note = f"loss {loss.item():.3f}  dev {100 * accuracy(predict(tagger, dev), dev):.2f} %"
-
-
-# ---- what to compare it with ----------------------------------------------------------------------------------------
-
-
-class Baselines(NamedTuple):
-    """What one gets without looking at the context."""
-
-    majority: str  # the commonest tag
-    of_word: dict[str, str]  # the commonest tag of each word
-    ambiguous: set[str]  # the words that have several tags
-
-    @classmethod
-    def of(cls, sentences: Sequence[Sentence]) -> Baselines:
-        counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for s in sentences:
-            for word, tag in zip(s.words, s.tags, strict=True):
-                counts[word.lower()][tag] += 1
-        total = sum(counts.values(), Counter())
-        best = {word: tags.most_common(1)[0][0] for word, tags in counts.items()}
-        return cls(total.most_common(1)[0][0], best, {word for word, tags in counts.items() if len(tags) > 1})
-
-    def tag(self, word: str) -> str:
-        return self.of_word.get(word.lower(), self.majority)
-
-
-def percent(right: Sequence[bool]) -> str:
-    return f"{100 * sum(right) / len(right):6.1f}" if right else "     –"
-
-
-def report(
-    sentences: Sequence[Sentence], baselines: Baselines, columns: dict[str, list[list[str]]]
-) -> dict[str, float]:
-    """Print the accuracy of each column of answers: over all tokens, ambiguous and unseen words, and each slice."""
-    tokens = [
-        (s.comments.get("slice", ""), word.lower(), tag, i, j)
-        for i, s in enumerate(sentences)
-        for j, (word, tag) in enumerate(zip(s.words, s.tags, strict=True))
-    ]
-    columns = {
-        "majority": [[baselines.majority] * len(s.words) for s in sentences],
-        "most frequent": [[baselines.tag(word) for word in s.words] for s in sentences],
-        **columns,
-    }
-    rows: dict[str, Callable[[str, str], bool]] = {
-        "all tokens": lambda part, word: True,
-        "ambiguous words": lambda part, word: word in baselines.ambiguous,
-        "unseen words": lambda part, word: word not in baselines.of_word,
-    }
-    for name in sorted({part for part, *_ in tokens if part}):
-        rows[f"slice {name!r}"] = lambda part, word, name=name: part == name
-
-    print(f"\n{'accuracy on the test part, %':30}{'tokens':>8}" + "".join(f"{name:>16}" for name in columns))
-    overall = {}
-    for title, counts in rows.items():
-        chosen = [(tag, i, j) for part, word, tag, i, j in tokens if counts(part, word)]
-        line = f"{title:30}{len(chosen):8}"
-        for name, answers in columns.items():
-            right = [answers[i][j] == tag for tag, i, j in chosen]
-            line += f"{percent(right):>16}"
-            if title == "all tokens":
-                overall[name] = sum(right) / max(len(right), 1)
-        print(line)
-    return overall
-
-
-def print_confusions(sentences: Sequence[Sentence], answers: Sequence[Sequence[str]], most: int = 5) -> None:
-    """Print the pairs of tags that are mistaken for each other most often, with an example of each."""
-    pairs: Counter[tuple[str, str]] = Counter()
-    where: dict[tuple[str, str], str] = {}
-    for s, answer in zip(sentences, answers, strict=True):
-        for j, (right, given) in enumerate(zip(s.tags, answer, strict=True)):
-            if right != given:
-                pairs[right, given] += 1
-                where.setdefault((right, given), " ".join([*s.words[:j], f"[{s.words[j]}]", *s.words[j + 1 :]]))
-    print("\nmost frequent mistakes" if pairs else "\nno mistakes")
-    for (right, given), n in pairs.most_common(most):
-        print(f"  {n:4} × {right:6} taken for {given:6} as in: {where[right, given][:80]}")
+    schedule = common.warm_up_and_decay(optimizer, epochs * math.ceil(len(examples) / 32))
+    history: list[Epoch] = []
+    progress = Progress(range(epochs), name)
+    for _ in progress:
+        losses = []
+        for group in buckets([len(e.ids) for e in examples], 32):
+            tagger.train()
+            optimizer.zero_grad()
+            loss = loss_of(tagger, [examples[i] for i in group])
+            loss.backward()
+            nn.utils.clip_grad_norm_(tagger.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            progress.note = f"loss {losses[-1]:.3f}"
+        history.append(Epoch(float(np.mean(losses)), accuracy(predict(tagger, dev), dev)))
+        progress.note = f"loss {history[-1].loss:.3f}  dev {100 * history[-1].accuracy:.2f} %"
+    return history
 
 
 def tag_sentences(tagger: Tagger, lexicon: Lexicon, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
     """The tags of sentences given as lists of words."""
     examples = [Example(lexicon.encode(words), np.zeros(len(words), int)) for words in sentences]
     return [[lexicon.tags[i] for i in best] for best in predict(tagger, examples)]
+
+
+def attention_of(tagger: Tagger, lexicon: Lexicon, words: Sequence[str]) -> dict[str, np.ndarray]:
+    """Where each word of a sentence looks, for each layer of attention by its path: (H, T, T)."""
+    with record_attention(tagger) as maps:
+        tag_sentences(tagger, lexicon, [words])
+    return {path: weights[0].numpy() for path, (weights,) in maps.items()}
+
+
+# ---- what comes out -------------------------------------------------------------------------------------------------
+
+
+def report(
+    sentences: Sequence[Sentence], known: MostFrequentTag, columns: dict[str, list[list[str]]]
+) -> dict[str, float]:
+    """Print the accuracy of each column of answers: over all tokens, ambiguous and unseen words, and each slice."""
+    words = [word.lower() for s in sentences for word in s.words]
+    slices = [s.comments.get("slice", "") for s in sentences for _ in s.words]
+    rows = {
+        "all tokens": [True for _ in words],
+        "ambiguous words": [word in known.ambiguous for word in words],
+        "unseen words": [word not in known.of_word for word in words],
+        **{f"slice {name!r}": [part == name for part in slices] for name in sorted({*slices} - {""})},
+    }
+    tags = np.array([tag for s in sentences for tag in s.tags])
+    right = {name: np.array([tag for answer in answers for tag in answer]) == tags for name, answers in columns.items()}
+    return common.print_accuracies("tokens", rows, right)
+
+
+def print_confusions(sentences: Sequence[Sentence], answers: Sequence[Sequence[str]], most: int = 5) -> None:
+    """Print the pairs of tags that are mistaken for each other most often, with an example of each."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for s, answer in zip(sentences, answers, strict=True):
+        for j, (right, given) in enumerate(zip(s.tags, answer, strict=True)):
+            if right != given:
+                shown = " ".join([*s.words[:j], f"[{s.words[j]}]", *s.words[j + 1 :]])
+                where.setdefault((right, given), []).append(shown)
+    print("\nmost frequent mistakes" if where else "\nno mistakes")
+    for (right, given), places in sorted(where.items(), key=lambda item: -len(item[1]))[:most]:
+        print(f"  {len(places):4} × {right:6} taken for {given:6} as in: {places[0][:80]}")
 
 
 def print_tagged(words: Sequence[str], tags: Sequence[str]) -> None:
@@ -394,26 +277,17 @@ def print_tagged(words: Sequence[str], tags: Sequence[str]) -> None:
 
 def save(tagger: Tagger, lexicon: Lexicon, model: str, positions: str, path: str) -> None:
     """Write everything that tagging needs to one `.npz` file."""
-    vocabularies = {
-        "words": lexicon.words.state_dict(),
-        "endings": [vocab.state_dict() for vocab in lexicon.endings],
-        "tags": lexicon.tags,
-    }
-    minigrad.save(
-        {
-            "model": model,
-            "positions": positions,
-            "crf": tagger.crf is not None,
-            **vocabularies,
-            "weights": tagger.state_dict(),
-        },
-        path,
-    )
+    settings = {"model": model, "positions": positions, "crf": tagger.crf is not None}
+    endings = [vocab.state_dict() for vocab in lexicon.endings]
+    vocabularies = {"words": lexicon.words.state_dict(), "endings": endings, "tags": lexicon.tags}
+    minigrad.save({**settings, **vocabularies, "weights": tagger.state_dict()}, path)
 
 
 def load(path: str) -> tuple[Tagger, Lexicon]:
     """Read what `save` wrote."""
     stored = minigrad.load(path)
+    if not isinstance(stored, dict) or "endings" not in stored:
+        raise ValueError(f"{path}: this file holds no tagger that --save wrote")
     endings = [Vocab.from_state_dict(state) for state in stored["endings"]]
     lexicon = Lexicon(Vocab.from_state_dict(stored["words"]), endings, stored["tags"])
     tagger = Tagger(lexicon, stored["model"], stored["positions"], stored["crf"])
@@ -425,28 +299,34 @@ def load(path: str) -> tuple[Tagger, Lexicon]:
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--train", metavar="FILE.conllu", default=HERE / "tiny-train.conllu", help="sentences to learn from")
-    p.add_argument(
-        "--dev", metavar="FILE.conllu", default=HERE / "tiny-dev.conllu", help="sentences to watch meanwhile"
-    )
-    p.add_argument("--test", metavar="FILE.conllu", default=HERE / "tiny-test.conllu", help="sentences to be judged by")
-    p.add_argument("--model", choices=MODELS, default="multihead")
-    p.add_argument("--positions", choices=POSITIONS, default="relative", help="how the attention models know the order")
+    p = common.command_line(__doc__, HERE / "tiny", "conllu", MODELS)
     p.add_argument("--crf", action="store_true", help="judge the tags of a sentence together, not one by one")
-    p.add_argument("--epochs", type=int, help="default: 6, or more for a small corpus")
-    p.add_argument("--lr", type=float, help="default: 2e-3 for attention, 3e-3 for the others")
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--save", metavar="FILE.npz")
-    p.add_argument("--load", metavar="FILE.npz", help="use a saved tagger instead of training one")
     p.add_argument("--tag", metavar="SENTENCE", help="tag this sentence")
-    p.add_argument("--quick", action="store_true", help="a few epochs only, to see that it runs")
-    a = p.parse_args(arguments)
+    return common.start(p, run, arguments)
 
-    try:
-        return run(a)
-    except (OSError, ValueError) as error:  # a file that is missing or is not what it should be
-        sys.exit(f"{p.prog}: {error}")
+
+class Trained(NamedTuple):
+    """A tagger, what it needs to read words, and how its training went (nothing is known of one from a file)."""
+
+    tagger: Tagger
+    lexicon: Lexicon
+    history: list[Epoch]
+
+
+def train_all(a: argparse.Namespace, training: Sequence[Sentence], dev: Sequence[Sentence]) -> dict[str, Trained]:
+    """Train the model that was asked for, and beside it the same without positions, or with each part left out."""
+    lexicon = Lexicon.of(training)
+    epochs = a.epochs or (8 if a.quick else max(6, 500 * 32 // len(training)))
+    lr = a.lr or (2e-3 if a.model in HEADS else 3e-3)
+    trained = {}
+    for title in [a.model, *common.ablations_for(a)]:
+        minigrad.manual_seed(a.seed)
+        tagger = Tagger(lexicon, a.model, a.positions, a.crf, ablation="" if title == a.model else title)
+        parameters = sum(p.numel() for p in tagger.parameters())
+        print(f"{title}: {parameters:,} parameters, {len(training):,} sentences, {epochs} epochs")
+        history = train(tagger, encode(training, lexicon), encode(dev, lexicon), epochs, lr, title)
+        trained[title] = Trained(tagger, lexicon, history)
+    return trained
 
 
 def run(a: argparse.Namespace) -> dict[str, float]:
@@ -455,39 +335,19 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         tagger, lexicon = load(a.load)
         print_tagged(a.tag.split(), tag_sentences(tagger, lexicon, [a.tag.split()])[0])
         return {}
-
-    minigrad.manual_seed(a.seed)
     training, dev, test = (list(read_conllu(path)) for path in (a.train, a.dev, a.test))
-    lexicon = Lexicon.of(training)
-    baselines = Baselines.of(training)
-    attentive = a.model in ("attention", "multihead")
-    epochs = a.epochs or (8 if a.quick else max(6, 500 * 32 // len(training)))
-    lr = a.lr or (2e-3 if attentive else 3e-3)
-
-    columns = {}
-    for positions in [a.positions] + ["none"] * (attentive and a.positions != "none" and not a.load):
-        if a.load:
-            tagger, lexicon = load(a.load)
-        else:
-            tagger = Tagger(lexicon, a.model, positions, a.crf)
-            name = f"{a.model}, {positions} positions" if attentive else a.model
-            parameters = sum(p.numel() for p in tagger.parameters())
-            print(f"{name}: {parameters:,} parameters, {len(training):,} sentences, {epochs} epochs")
-            train(tagger, encode(training, lexicon), encode(dev, lexicon), epochs, lr, name)
-        title = a.model if positions == a.positions else "no positions"
-        columns[title] = tag_sentences(tagger, lexicon, [s.words for s in test])
-        if positions == a.positions:
-            chosen = tagger
-
-    overall = report(test, baselines, columns)
-    print_confusions(test, columns[a.model])
+    trained = {a.model: Trained(*load(a.load), [])} if a.load else train_all(a, training, dev)
+    answers = {title: tag_sentences(t.tagger, t.lexicon, [s.words for s in test]) for title, t in trained.items()}
+    tagger, lexicon, history = trained[a.model]
+    common.print_curves(history)
+    known = MostFrequentTag(training)
+    overall = report(test, known, known.answers(test) | answers)
+    print_confusions(test, answers[a.model])
     print("\nas the network tags them")
-    for s in [
-        s.split() for s in ([a.tag] if a.tag else ["I saw a saw .", "They watch the play .", "They play the watch ."])
-    ]:
-        print_tagged(s, tag_sentences(chosen, lexicon, [s])[0])
+    for text in [a.tag] if a.tag else ["I saw a saw .", "They watch the play .", "They play the watch ."]:
+        print_tagged(text.split(), tag_sentences(tagger, lexicon, [text.split()])[0])
     if a.save:
-        save(chosen, lexicon, a.model, a.positions, a.save)
+        save(tagger, lexicon, a.model, a.positions, a.save)
         print(f"\nsaved to {a.save}")
     for name in ("majority", "most frequent"):
         if a.model != "linear":

@@ -84,3 +84,29 @@ def test_a_file_that_is_not_there_or_not_conllu(tmp_path):
     bad.write_text("1\tonly\ttwo\n\n")
     with pytest.raises(SystemExit, match=r"bad\.conllu.*1"):
         sl.main(["--train", str(bad)])
+
+
+def test_ablations_take_one_part_out(lexicon):
+    """Each is smaller, or computes something else from the same weights."""
+    a = sl.common.command_line("", sl.HERE / "tiny", "conllu", sl.MODELS).parse_args(["--ablate"])
+    names = sl.common.ablations_for(a)
+    assert names == ["no positions", "one head", "no residual", "no layer norm", "no scaling"]
+    minigrad.manual_seed(7)
+    whole = sl.Tagger(lexicon, "multihead").double().eval()
+    with minigrad.no_grad():
+        for name, p in whole.named_parameters():
+            if "positions" in name:
+                p.normal_()
+    ids = minigrad.tensor(lexicon.encode(["they", "watch", "the", "play", "."])[None])
+    for name in names:
+        tagger = sl.Tagger(lexicon, "multihead", ablation=name).double().eval()
+        fits = {key: value for key, value in whole.state_dict().items() if key in tagger.state_dict()}
+        if name == "one head":
+            assert len(fits) < len(whole.state_dict())  # no projection behind the heads
+            continue
+        assert (len(fits) == len(whole.state_dict())) == (name in ("no residual", "no scaling"))
+        tagger.load_state_dict(fits)
+        scores = tagger(ids, [5])
+        assert not np.allclose(scores.detach(), whole(ids, [5]).detach()), name
+    with pytest.raises(SystemExit, match="--ablate takes parts out of attention, which the model 'gru' has not"):
+        sl.main(["--model", "gru", "--ablate"])
