@@ -11,6 +11,7 @@ tensor([0.1904, 0.3174])
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any
 
@@ -238,6 +239,7 @@ __all__ = [
     "BoolTensor",
     "ByteTensor",
     "CharTensor",
+    "ComputationGraph",
     "DoubleTensor",
     "FloatTensor",
     "Generator",
@@ -299,6 +301,7 @@ __all__ = [
     "div",
     "dot",
     "double",
+    "draw",
     "dtype",
     "e",
     "einsum",
@@ -310,6 +313,7 @@ __all__ = [
     "erf",
     "exp",
     "exp2",
+    "explain",
     "expm1",
     "eye",
     "finfo",
@@ -369,6 +373,7 @@ __all__ = [
     "logsumexp",
     "long",
     "lt",
+    "make_dot",
     "manual_seed",
     "masked_fill",
     "masked_select",
@@ -412,6 +417,7 @@ __all__ = [
     "randn_like",
     "randperm",
     "reciprocal",
+    "record",
     "relu",
     "remainder",
     "repeat_interleave",
@@ -464,6 +470,7 @@ __all__ = [
     "unique",
     "unsqueeze",
     "var",
+    "viz",
     "vstack",
     "where",
     "zeros",
@@ -481,5 +488,20 @@ vars(autograd).update(
 )
 
 
+# Pictures and profiles are imported when they are asked for.
+LAZY = {
+    "ComputationGraph": "viz.dot",
+    "draw": "viz.draw",
+    "explain": "viz.html",
+    "make_dot": "viz.draw",
+    "record": "viz.record",
+    "viz": "viz",
+}
+
+
 def __getattr__(name: str) -> Any:
-    raise porting.missing("minigrad", name, __all__)
+    if name not in LAZY:
+        raise porting.missing("minigrad", name, __all__)
+    module = importlib.import_module(f"{__name__}.{LAZY[name]}")
+    value = globals()[name] = module if name == LAZY[name] else getattr(module, name)
+    return value

@@ -28,19 +28,21 @@ Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import minigrad
 from minigrad import ShapeError, Tensor
+from minigrad.ops.attention import BLOCK, attention
 
 from . import masks, record
 from .dropout import Dropout
 from .linear import Linear
 from .module import Module, Parameter
-from .normalisation import choose_normalisation
+from .normalisation import Softmax, choose_normalisation
 from .positions import RelativeKeys, Rotary
-from .similarity import choose_similarity
+from .similarity import ScaledDot, choose_similarity
 
 
 def attend(
@@ -52,11 +54,13 @@ def attend(
     dropout: Module | None = None,
     similarity: Any = "scaled_dot",
     normalisation: Any = "softmax",
-) -> tuple[Tensor, Tensor]:
+    need_weights: bool = True,
+) -> tuple[Tensor, Any]:
     """(The output, the weights) of attention; unless told otherwise softmax(q kᵀ / √d_k + bias) v.
 
     `mask` is True where a query may attend to a key; `bias` is added to the scores. `similarity` and `normalisation`
-    are names, or functions such as the modules of nn/similarity.py and nn/normalisation.py.
+    are names, or functions such as the modules of nn/similarity.py and nn/normalisation.py. Where nobody needs the
+    weights, many positions are taken a block at a time (minigrad/ops/attention.py), and None stands for the weights.
 
     **Shapes**: q (…, Tq, d_k), k (…, Tk, d_k), v (…, Tk, d_v) → (…, Tq, d_v) and (…, Tq, Tk).
 
@@ -74,6 +78,12 @@ def attend(
             f"attend: keys {k.shape} and values {v.shape} must be equally many (the dimension before the last)"
         )
     similarity, normalisation = choose_similarity(similarity), choose_normalisation(normalisation)
+    usual = type(similarity) is ScaledDot and type(normalisation) is Softmax and normalisation.temperature == 1
+    usual = usual and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
+    many = math.prod(q.shape[:-1]) * k.shape[-2] > BLOCK
+    dropped = dropout is not None and dropout.training and getattr(dropout, "p", 1) > 0
+    if usual and many and not (need_weights or dropped or record.is_recording()):
+        return attention(q, k, v, bias, mask), None
     scores = similarity(q, k)  # (…, Tq, Tk)
     if bias is not None:
         scores = scores + bias
@@ -139,7 +149,13 @@ class Attention(Module):
         keys = sizes_of(self, key)[1]
         allowed = masks.for_one_head(mask, lengths, (batch, 1, queries, keys))
         y, weights = attend(
-            query, key, value, allowed, similarity=self.similarity, normalisation=self.normalisation
+            query,
+            key,
+            value,
+            allowed,
+            similarity=self.similarity,
+            normalisation=self.normalisation,
+            need_weights=return_weights,
         )  # (B, Tq, d_v), (B, Tq, Tk)
         return (y, weights) if return_weights else y
 
@@ -202,7 +218,14 @@ class CrossAttention(Module):
         call(Q=q, K=k, V=v)
         q, k, bias = placed(self.positions, q, k)
         y, weights = attend(
-            q, k, v, allowed, bias, similarity=self.similarity, normalisation=self.normalisation
+            q,
+            k,
+            v,
+            allowed,
+            bias,
+            similarity=self.similarity,
+            normalisation=self.normalisation,
+            need_weights=return_weights,
         )  # (B, Tq, d_v), (B, Tq, Tk)
         return (y, weights) if return_weights else y
 
@@ -360,7 +383,7 @@ class MultiHead(Module):
         call(Q=q, K=k, V=v)
         q, k, bias = placed(self.positions, q, k)
         y, weights = attend(
-            q, k, v, allowed, bias, self.dropout, self.similarity, self.normalisation
+            q, k, v, allowed, bias, self.dropout, self.similarity, self.normalisation, return_weights
         )  # (B, H, Tq, d_v), (B, H, Tq, Tk)
         y = self.output(y.transpose(1, 2).flatten(2))  # (B, Tq, H d_v) → (B, Tq, D)
         return (y, weights) if return_weights else y

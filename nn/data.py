@@ -212,6 +212,17 @@ def read_tsv(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
         raise ValueError(f"{os.fspath(path)}: there is no line in this file")
 
 
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a UTF-8 file, plain or gzipped; its lines end in "\\n", whatever they end in there.
+
+    **Raises** `ValueError` with file and line where the file is not UTF-8, or if there is nothing in it.
+    """
+    text = "".join(line + "\n" for _, line in _lines(path))
+    if not text.strip():
+        raise ValueError(f"{os.fspath(path)}: there is no text in this file")
+    return text
+
+
 def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> Iterator[list[str]]:
     """The rows of a file of comma-separated values, plain or gzipped; a field in double quotes may hold commas.
 

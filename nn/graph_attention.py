@@ -26,12 +26,13 @@ class GraphAttention(Module):
         h = W x;    score(i ← j) = LeakyReLU(a_q · h_i + a_k · h_j);    y_i = Σ_j softmax_j(score(i ← j)) h_j
 
     where j runs over the nodes from which an edge leads to i. A node does not see itself unless an edge says so; one
-    that no edge leads to gets zeros. The results of the heads are joined, or, with `concat=False`, averaged. `dropout`
-    acts on the weights: in training, a node overlooks some of its neighbours. Several graphs are one graph whose parts
-    are not connected.
+    that no edge leads to gets zeros. The results of the heads are joined, or, with `concat=False`, averaged; with
+    `bias`, a trained vector is added to them. `dropout` acts on the weights: in training, a node overlooks some of its
+    neighbours. Several graphs are one graph whose parts are not connected.
 
     **Shapes**: x (N, D), edges (2, E), sources above targets → y (N, H · out) or (N, out), weights (H, E).
-    `linear.weight` (H · out, D), from U(−b, b) as in `Linear`; query and key (H, out), with b = 1 / √out.
+    `linear.weight` (H · out, D), from U(−b, b) as in `Linear`; query and key (H, out), with b = 1 / √out; bias as wide
+    as y, 0.
 
     **Raises** `ShapeError` if x is no matrix or an edge names a node that does not exist.
 
@@ -50,6 +51,7 @@ class GraphAttention(Module):
         concat: bool = True,
         negative_slope: float = 0.2,
         dropout: float = 0.0,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         self.num_heads, self.concat, self.negative_slope = num_heads, concat, negative_slope
@@ -59,6 +61,7 @@ class GraphAttention(Module):
         for vectors in (self.query, self.key):
             init.uniform_(vectors, -1 / math.sqrt(out), 1 / math.sqrt(out))
         self.dropout = Dropout(dropout)
+        self.bias = Parameter(minigrad.zeros(num_heads * out if concat else out)) if bias else None
 
     def forward(self, x: Tensor, edges: Any, return_weights: bool = False) -> Any:
         """Attend along the edges."""
@@ -73,6 +76,7 @@ class GraphAttention(Module):
         messages = self.dropout(weights).unsqueeze(-1) * h[source]  # (E, H, out)
         y = minigrad.zeros_like(h).index_add(0, target, messages)  # (N, H, out)
         y = y.flatten(1) if self.concat else y.mean(1)
+        y = y if self.bias is None else y + self.bias
         return (y, weights.transpose(0, 1)) if return_weights else y
 
     def extra_repr(self) -> str:

@@ -12,6 +12,11 @@ import minigrad as mg
 from minigrad.autograd import thread
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --update-golden` writes the files in tests/golden anew; look at what changed before you keep it."""
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
 def settings() -> dict[str, Any]:
     """What a program can set and a test could forget to set back."""
     return {

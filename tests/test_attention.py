@@ -8,7 +8,7 @@ import pytest
 import minigrad
 import nn
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
-from minigrad.autograd import Observer, watching
+from minigrad.autograd import Observer, ancestors, watching
 from nn import masks, normalisation, similarity
 from nn.attention import Attention, AttentionPool, CrossAttention, Heads, MultiHead, SelfAttention, attend
 from nn.local_attention import LocalAttention, WindowAttention
@@ -512,3 +512,16 @@ def test_window_by_hand():
         window.linear.weight.copy_(Tensor([[100.0, 10.0, 1.0]]))
         window.linear.bias.fill_(0.5)
     assert window(Tensor([[[1.0], [2.0], [3.0]]])).flatten().tolist() == [12.5, 123.5, 230.5]
+
+
+def test_many_positions_are_taken_in_blocks_unless_somebody_wants_the_weights():
+    layer, x = nn.MultiHead(8, 2).eval(), minigrad.randn(1, 797, 8)
+    blocks, (whole, weights) = layer(x, lengths=[701]), layer(x, lengths=[701], return_weights=True)
+    assert weights.shape == (1, 2, 797, 797)
+    np.testing.assert_allclose(blocks.detach(), whole.detach(), rtol=1e-4, atol=1e-6)
+    with nn.record_attention(layer) as maps:
+        layer(x)
+    assert next(iter(maps.values()))[0].shape == (1, 2, 797, 797)
+    names = {node.name for node in ancestors([blocks.node])}
+    assert "attention" in names
+    assert "softmax" not in names

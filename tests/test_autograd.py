@@ -1017,7 +1017,7 @@ def test_a_node_remembers_its_arguments_and_small_results():
     total = y.node
     assert total.label == "total"
     filled = total.arguments()[0]
-    assert total.arguments()[1:] == [0, False]
+    assert total.arguments()[1:] == [0, False, None]  # dim, keepdim, dtype
     product, seen, number = filled.arguments()
     assert (seen.where(), seen.shape, number) == (mask, (3,), -1.0)
     assert [a if a is w else a.name for a in product.arguments()] == [w, "x"]

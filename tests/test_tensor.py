@@ -468,3 +468,37 @@ def test_under_no_grad_results_are_leaves():
         y = leaf(1.0) * 2
     assert (y.is_leaf, y.requires_grad) == (True, False)
     assert y.requires_grad_().is_leaf
+
+
+# ---- smaller methods under PyTorch's names --------------------------------------------------------------------------
+
+
+def test_smaller_methods():
+    m = minigrad.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    assert (m.stride(), m.stride(-1), m.element_size(), m.ndimension()) == ((3, 1), 1, 8, 2)
+    assert m.is_contiguous()
+    assert not m.T.is_contiguous()
+    assert m.view(size=(3, 2)).shape == m.reshape(shape=(3, 2)).shape == (3, 2)
+    assert m.softmax(-1, dtype=minigrad.float32).dtype == m.log_softmax(-1, minigrad.float32).dtype == minigrad.float32
+    assert m.count_nonzero(1).tolist() == [2, 3]
+    assert m.isclose(m + 1e-9).all()
+    assert (m.byte().dtype, m.short().dtype) == (minigrad.uint8, minigrad.int16)
+    assert m[:, :2].trace().item() == 4
+    filled = m.index_fill(1, minigrad.tensor([2]), -1.0)
+    assert filled.tolist() == [[0, 1, -1], [3, 4, -1]]
+    filled.sum().backward()
+    assert m.grad.tolist() == [[1, 1, 0], [1, 1, 0]]
+
+
+def test_a_generator_knows_its_seed():
+    assert minigrad.Generator().manual_seed(7).initial_seed() == 7
+    g = minigrad.Generator()
+    first = minigrad.rand(3, generator=g)
+    assert minigrad.rand(3, generator=minigrad.Generator().manual_seed(g.initial_seed())).tolist() == first.tolist()
+    out = minigrad.zeros(3)
+    assert minigrad.rand(3, generator=g, out=out) is out
+    assert (out > 0).all()
+    w = minigrad.normal(0, 0.01, (2, 3), requires_grad=True, dtype=minigrad.float64)
+    assert w.requires_grad
+    assert w.dtype == minigrad.float64
+    assert minigrad.randint(high=5, size=(2, 3)).shape == (2, 3)

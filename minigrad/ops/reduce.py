@@ -246,7 +246,7 @@ def _amin(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
 def _shared(g: Any, x: Any, out: Any, dim: Dim) -> Any:
     """g, shared equally by the entries of x that equal the result."""
     reached = x == restore(out, x.shape, dim)
-    return restore(g, x.shape, dim) * reached / np.sum(reached, _axis(dim), keepdims=True)
+    return restore(g, x.shape, dim) / np.sum(reached, _axis(dim), keepdims=True) * reached
 
 
 def _some(x: Any, dim: Dim) -> Any:

@@ -17,7 +17,7 @@ Kind = Literal["input", "parameter", "operation", "view", "module", "gradient", 
 
 @dataclass
 class Vertex:
-    """One thing in the picture: an operation together with its result, a leaf, a closed module, or what was left out."""
+    """One thing in the picture: an operation with its result, a leaf, a closed module, or what was left out."""
 
     id: str  # n0, n1, … in the order of creation; m0, … for modules: never a name of the user's
     kind: Kind
@@ -40,11 +40,12 @@ class Vertex:
     @property
     def title(self) -> str:
         """The first line, in bold."""
+        times = f" ×{self.times}" if self.times > 1 else ""
         if self.operation:
-            return self.operation
+            return self.operation + times
         if self.shape == () and self.value:
             return f"{self.name} = {self.value}" if self.name else self.value
-        return self.name or self.value or self.kind
+        return (self.name or self.value or self.kind) + times
 
     @property
     def lines(self) -> list[str]:
@@ -86,6 +87,11 @@ class Group:
     parent: str | None = None
     times: int = 1  # how many repeats it stands for
     tooltip: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The title, and how many repeats it is of."""
+        return f"{self.title} ×{self.times}" if self.times > 1 else self.title
 
 
 @dataclass

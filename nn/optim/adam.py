@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .optimizer import Group, Optimizer
+from .pack import elementwise
 
 
 class Adam(Optimizer):
@@ -48,6 +49,7 @@ class Adam(Optimizer):
         hyperparameters = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**hyperparameters, "amsgrad": amsgrad, "maximize": maximize})
 
+    @elementwise
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:
@@ -119,6 +121,7 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
+    @elementwise
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         p *= 1 - group["lr"] * group["weight_decay"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .optimizer import Group, Optimizer
+from .pack import elementwise
 
 
 class Adagrad(Optimizer):
@@ -46,6 +47,7 @@ class Adagrad(Optimizer):
         start = {"initial_accumulator_value": initial_accumulator_value}
         super().__init__(params, {**hyperparameters, **start, "maximize": maximize})
 
+    @elementwise
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:
@@ -103,6 +105,7 @@ class RMSprop(Optimizer):
         hyperparameters = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**hyperparameters, "centered": centered, "maximize": maximize})
 
+    @elementwise
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:
@@ -167,6 +170,7 @@ class Adadelta(Optimizer):
         hyperparameters = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**hyperparameters, "maximize": maximize})
 
+    @elementwise
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:

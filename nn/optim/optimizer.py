@@ -17,6 +17,7 @@ With this file one can write an optimizer by giving its rule alone; groups, savi
 from __future__ import annotations
 
 import copy
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from numbers import Real
@@ -27,6 +28,8 @@ import numpy as np
 from minigrad import ShapeError, enable_grad, memory
 from minigrad.creation import zeros_like
 from minigrad.tensor import Tensor, label
+
+from .pack import Pack, packed
 
 Group = dict[str, Any]
 
@@ -49,6 +52,7 @@ class Optimizer:
         self.param_groups = []
         self.state = defaultdict(dict)
         self._scratch: dict[Any, np.ndarray] = {}
+        self._plans: dict[int, tuple[list[Tensor], list[Pack], list[Tensor]]] = {}  # of each group: see `_together`
         groups = _listed(params, type(self).__name__)
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
@@ -74,21 +78,43 @@ class Optimizer:
                 loss = closure()
         by = f"{type(self).__name__}.step() at {memory.caller()}"
         with np.errstate(all="ignore"):  # a NaN or an overflow goes its way, as in backward()
-            for group in self.param_groups:
-                for p in group["params"]:
-                    if (gradient := p.grad) is None:
-                        continue
-                    values, g = p.array, gradient.array
-                    if g.shape != values.shape:
+            for number, group in enumerate(self.param_groups):
+                moving = [p for p in group["params"] if p.grad is not None]
+                for p in moving:
+                    if p.grad.shape != p.shape:
                         raise ShapeError(self._misfit(p))
-                    if group.get("maximize"):
-                        g = np.negative(g, out=self.scratch(g, "negative"))
-                    try:
-                        self.update(values, g, self.state[p], group)
-                    except ValueError as error:
-                        raise ShapeError(self._misfit(p)) from error
-                    memory.touch(values, by)
+                packs, alone = self._together(number, moving)
+                try:
+                    for pack in packs:
+                        pack.update(functools.partial(self._apply, group))
+                    for p in alone:
+                        try:
+                            self._apply(group, p.array, p.grad.array, self.state[p])  # type: ignore[union-attr]  # it has one
+                        except ValueError as error:
+                            raise ShapeError(self._misfit(p)) from error
+                finally:
+                    memory.touch_all((p.array for p in moving), by)
         return loss
+
+    def _together(self, number: int, moving: list[Tensor]) -> tuple[list[Pack], list[Tensor]]:
+        """Which of the `moving` parameters of a group are updated beside each other, and which one by one."""
+        if not getattr(self.update, "elementwise", False):
+            return [], moving
+        before, packs, alone = self._plans.get(number, ([], [], []))
+        if list(map(id, before)) != list(map(id, moving)) or not all(pack.is_current(self.state) for pack in packs):
+            packs = packed(moving, self.state)
+            members = {p for pack in packs for p in pack.params}
+            alone = [p for p in moving if p not in members]
+            self._plans[number] = moving, packs, alone
+        return packs, alone
+
+    def _apply(self, group: Group, p: np.ndarray, g: np.ndarray, state: dict[str, Any]) -> None:
+        if group.get("maximize"):
+            g = np.negative(g, out=self.scratch(g, "negative"))
+        self.update(p, g, state, group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_plans": {}}  # in a deep copy, views are no views of each other
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, before `backward()` adds up new ones; or replace them by zeros."""

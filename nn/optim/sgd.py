@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .optimizer import Group, Optimizer
+from .pack import elementwise
 
 
 class SGD(Optimizer):
@@ -50,6 +51,7 @@ class SGD(Optimizer):
         hyperparameters = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
         super().__init__(params, {**hyperparameters, "nesterov": nesterov, "maximize": maximize})
 
+    @elementwise
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:

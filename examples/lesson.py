@@ -1,0 +1,67 @@
+"""What the short examples share beside their subject: options, files of arrays, a list of accuracies, pictures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from minigrad.viz.figures import Figure
+from minigrad.viz.measure import columns
+
+
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """The options of every short example; its docstring is the help."""
+    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--seed", type=int, default=1, help="what all random numbers follow from; default: 1")
+    p.add_argument("--short", action="store_true", help="a few steps on little data, to see that it runs")
+    p.add_argument("--pictures", metavar="DIR", type=Path, help="write pictures into this directory")
+    return p
+
+
+def start(
+    p: argparse.ArgumentParser, run: Callable[[argparse.Namespace], dict[str, float]], argv: Sequence[str] | None
+) -> dict[str, float]:
+    """Run an example; a file that is missing, or is not what it should be, gives one line and no traceback."""
+    a = p.parse_args(argv)
+    try:
+        return run(a)
+    except (OSError, ValueError) as error:
+        sys.exit(f"{p.prog}: {error}")
+
+
+def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """The named arrays of an `.npz` file, which must hold plain numbers and texts.
+
+    **Raises** `ValueError` if it is no such file, or an array is missing.
+    """
+    names = list(names)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in names if name not in file.files]
+            arrays = {name: file[name] for name in names if name in file.files}
+    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError) as error:
+        raise ValueError(f"{path}: not a file of plain arrays, as np.savez writes it ({error})") from None
+    if missing:
+        raise ValueError(f"{path}: {', '.join(missing)} not in it; an .npz file with {', '.join(names)} is needed")
+    return arrays
+
+
+def print_accuracies(title: str, accuracies: Mapping[str, float]) -> None:
+    """One line for each model, in per cent."""
+    print(f"\n{title}, %")
+    widest = max(map(columns, accuracies))
+    for name, value in accuracies.items():
+        print(f"  {name}{' ' * (widest - columns(name))}  {100 * value:5.1f}")
+
+
+def write_pictures(directory: Path | None, pictures: Mapping[str, Figure]) -> None:
+    """Write each picture to `directory`, if there is one, under its name: "map.svg", "heads.html" …"""
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, figure in pictures.items():
+            print(f"drew {figure.write(directory / name)}")

@@ -1,0 +1,34 @@
+"""Pictures of computations, of attention and of training, which need no program and no network.
+
+`minigrad.draw(loss)` is all that most readers will want. The files, from what is drawn to how: `picture.py` says what a
+picture is; `trace.py` and `simplify.py` make one of a recorded graph; `layout.py` and `svg.py`, `dot.py`, `text.py`
+and `html.py` write it down. Nothing here is imported before it is asked for, so that `import minigrad` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "ComputationGraph": "dot",
+    "make_dot": "draw",
+    "Figure": "figure",
+    "attention": "figures",
+    "curves": "figures",
+    "entropy": "figures",
+    "head_view": "figures",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
