@@ -56,7 +56,7 @@ def test_everything_is_there_once(name: str, rankdir: str, theme: str) -> None:
     assert edges == sorted((e.source, e.target) for e in picture.edges)
     assert [g.getAttribute("id") for g in by_class(document, "g", "c")] == list(picture.groups)
     titles = [text.firstChild.data for text in by_class(document, "text", "ct")]
-    assert titles == [group.title for group in picture.groups.values()]
+    assert titles == [group.heading for group in picture.groups.values()]
 
 
 @pytest.mark.parametrize("name", pictures.EXAMPLES)

@@ -46,12 +46,12 @@ def test_groups_indent_and_hold_their_leaves_and_can_be_returned_to():
     assert listing(picture).splitlines() == [
         "inputs      x (2,)",
         "Net",
-        "  blocks.0 … blocks.2: Block   ×3",
+        "  blocks.0 … blocks.2: Block ×3",
         "    parameters  weight (2,)",
         "    %0 = mul(x, weight)  (2,)",
         "%1 = exp(%0)             (2,)",
         "Net   (continued)",
-        "  blocks.0 … blocks.2: Block   ×3   (continued)",
+        "  blocks.0 … blocks.2: Block ×3   (continued)",
         "    %2 = neg(%1)         (2,)",
         "  s = sum(%2)            scalar",
     ]
