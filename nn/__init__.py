@@ -14,7 +14,7 @@ from typing import Any
 
 from minigrad.porting import missing
 
-from . import data, functional, init, masks, normalisation, optim, similarity, utils
+from . import audio, data, functional, init, masks, normalisation, optim, similarity, utils
 from .activation import (
     CELU,
     ELU,
@@ -109,6 +109,7 @@ from .transformer import (
     TransformerEncoderLayer,
 )
 from .text_cnn import TextCNN, Convolutions, max_over_time, mean_over_time
+from .walkthrough import walk_through
 from .window import Window
 
 __all__ = [
@@ -222,6 +223,7 @@ __all__ = [
     "Window",
     "WindowAttention",
     "attend",
+    "audio",
     "data",
     "functional",
     "init",
@@ -236,6 +238,7 @@ __all__ = [
     "sinusoids",
     "summary",
     "utils",
+    "walk_through",
 ]
 
 

@@ -8,6 +8,7 @@ walk.weights                    # the same as arrays
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ class Walkthrough:
     """The stages of attention of one sequence, or of one head, as arrays; `str` of it is all of them as tables.
 
     `products` is q kᵀ, and None for a similarity that is made of something else; `rule` says how the scores come of it.
+
+    A key that a query may not attend to has the score −∞.
 
     **Shapes**: q (Tq, d_k), k (Tk, d_k), v (Tk, d_v); products, scores and weights (Tq, Tk); output (Tq, d_v).
     """
@@ -154,7 +157,10 @@ def walk_through(
     rule = {Dot: "", ScaledDot: f"÷ √{q.shape[-1]}"}.get(type(layer.similarity), str(layer.similarity))
     if bias is not None:
         scores, rule = scores + bias, f"{rule} + positions".lstrip()
-    weights = layer.normalisation(scores, masks.for_scores(mask, None, scores.shape))
+    allowed = masks.for_scores(mask, None, scores.shape)
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, -math.inf)
+    weights = layer.normalisation(scores, allowed)
     output = weights @ v
 
     def shown(stage: Tensor) -> np.ndarray:

@@ -88,7 +88,9 @@ def test_the_steps_by_hand() -> None:
 def test_masked_keys_count_nothing() -> None:
     walk = walk_through(nn.Attention("dot"), X, TOKENS, mask=[[True, False, True]] * 3)
     assert (walk.weights[:, 1] == 0).all()
-    assert " 0  " in walk.step_by_step(0)
+    assert (walk.scores[:, 1] == -np.inf).all()
+    row = walk.step_by_step(0).splitlines()[3]
+    assert row.split()[-4:] == ["0", "0", "(0,", "0)"]  # e^score, weight, weight · v
 
 
 def test_long_vectors_are_cut() -> None:
