@@ -16,6 +16,7 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -171,21 +172,18 @@ class Node:
         "__weakref__",
     )  # fmt: skip
 
-    def __init__(
-        self, plan: Any, saved: Any, inputs: list[Any], out: np.ndarray, scope: Any, others: Sequence[Any] = ()
-    ) -> None:
-        self.plan = plan
-        self.saved = saved
-        self.inputs = inputs
-        self.shape = out.shape
-        self.dtype = out.dtype
-        self.tick = memory.tick()
-        self.scope = scope
-        self.hooks: list[Callable[[Tensor], Tensor | None]] | None = None
-        self.prints = memory.fingerprint(saved) if memory.lent else None
-        self.others = [Glimpse.of(x) for x in others] if others else others
-        self.out = out.copy() if out.size <= SMALL else weakref.ref(out)
-        self.label: str | None = None  # the name that the user gave to the result
+    plan: Any  # op.Plan: which rules apply, and what they need
+    saved: Any
+    inputs: list[Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    tick: int
+    scope: Any  # the module call in which it happened
+    hooks: list[Callable[[Tensor], Tensor | None]] | None
+    prints: dict[int, int] | None  # the checksums of saved values that NumPy code may overwrite
+    others: list[Any]
+    out: Any
+    label: str | None  # the name that the user gave to the result
 
     @property
     def name(self) -> str:
@@ -243,6 +241,50 @@ class Node:
         return f"its argument {self.plan.op.argument_name(position)!r}{named} {shape}"
 
 
+PLAIN = frozenset({int, float, bool, type(None), str, tuple, slice})  # types of values that are kept as they are
+
+_new, _ref, _tick, _lent = object.__new__, weakref.ref, memory.tick, memory.lent.kept
+
+
+def recorded(out: np.ndarray, plan: Any, args: Sequence[Any], saved: list[Any], scope: Any) -> Tensor:
+    """The tensor of a result, with the node that remembers how it was computed from `args`.
+
+    Every operation comes by here, so the attributes of the node are set one by one, without a call of `__init__`.
+    """
+    node = _new(Node)
+    node.plan, node.saved, node.scope = plan, saved, scope
+    node.inputs = inputs = []
+    for position in plan.positions:
+        x = args[position]
+        inputs.append(x.node or x)
+    node.others = others = []
+    for position in plan.others:
+        x = args[position]
+        others.append(x if type(x) in PLAIN else Glimpse.of(x))
+    node.shape, node.dtype = out.shape, out.dtype
+    node.out = _ref(out) if out.size > SMALL else out.copy()
+    node.tick = _tick()
+    node.prints = memory.fingerprint(saved) if _lent else None
+    node.hooks = node.label = None
+    return wrap(out, node)
+
+
+class Differentiation:
+    """The scope of what a recorded backward pass, begun at `tick`, computes for `node`: inside the scope of `node`."""
+
+    __slots__ = ("node", "outer", "tick")
+
+    def __init__(self, node: Node, tick: int) -> None:
+        self.node, self.outer, self.tick = weakref.ref(node), node.scope, tick
+
+    def module(self) -> Any:
+        """The module whose operation is differentiated, if it was in one that is still there."""
+        return None if self.outer is None else self.outer.module()
+
+    def __str__(self) -> str:
+        return f"the backward pass of {self.node() or 'an operation that is gone'}"
+
+
 class Freed:
     """What stands in `Node.saved` once a backward pass has used the saved values up."""
 
@@ -274,8 +316,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
     `wanted` None means every leaf. Gradients are arrays, or, if the sweep is itself to be recorded, tensors. A rule
     sees only arrays or only tensors. Without `keep`, each node's saved values are freed as soon as they are used.
     """
-    order = ancestors(gradients)
-    useful = None if wanted is None else _leading_to(wanted, order)
+    useful = None if wanted is None else _leading_to(wanted, ancestors(gradients))
     arrived: dict[Any, Any] = {}
     owned: set[Any] = set()  # targets whose gradient is an array made here, free to be added to in place
     masked: set[Any] = set()  # targets of which some entries were never used, as in the branch `where` did not take
@@ -283,12 +324,16 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
     observers = thread.mode.observers
     clock = memory.Clock
     kind = Tensor if record else np.ndarray
+    within = thread.mode.scope  # a recorded sweep inside another one, as of a fused op's definition, is part of it
+    begun = within.tick if isinstance(within, Differentiation) else memory.tick()
+    # A heap of the nodes that have a gradient, newest first: when its turn comes, all that read from a node are done.
+    waiting = [(-target.tick, target) for target in gradients if type(target) is Node]
+    heapify(waiting)
 
-    for node in order:
-        g = gradients.pop(node, None)
-        if g is None:
-            continue
-        if not isinstance(g, kind):  # NumPy's arithmetic on 0-d arrays answers with scalars
+    while waiting:
+        node = heappop(waiting)[1]
+        g = gradients.pop(node)
+        if type(g) is not kind and not isinstance(g, kind):  # NumPy's arithmetic on 0-d arrays answers with scalars
             g = np.asarray(g)
         if node.hooks is not None:
             g = _run_hooks(node.hooks, g, record)
@@ -307,6 +352,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             node.check_unchanged()
         if record:
             saved = node.saved_as_tensors()
+            thread.mode.scope = Differentiation(node, begun)
         results = None if plan.joint is None else plan.joint(g, saved, record)
 
         for i, target in enumerate(node.inputs):
@@ -315,10 +361,12 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             shape = target.shape
             if results is None:
                 rule, places = plan.rules[i]
-                if len(places) == 1 and places[0] is not None:  # the usual case, without building a list
-                    gradient = rule(g, saved[places[0]])
+                if not places:
+                    gradient = rule(g)
+                elif len(places) == 1 and (place := places[0]) is not None:
+                    gradient = rule(g, saved[place])
                 else:
-                    gradient = rule(g, *[shape if place is None else saved[place] for place in places])
+                    gradient = rule(g, *_read(places, saved, shape))
             else:
                 gradient = results[i]
             # What every rule may leave to the sweep: shape, dtype, unused entries, ownership.
@@ -334,11 +382,14 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
                 masked.add(target)
                 if plan.elementwise and gradient.shape == g.shape:
                     gradient = np.where(g == 0, 0, gradient)
-            for observer in observers:
-                observer.gradient(node, i, g, gradient)
+            if observers:
+                for observer in observers:
+                    observer.gradient(node, i, g, gradient)
             if target not in gradients:
                 gradients[target] = gradient
-                if type(target) is not Node and not record and plan.op.ours and _is_new(gradient, g, saved):
+                if type(target) is Node:
+                    heappush(waiting, (-target.tick, target))
+                elif not record and plan.op.ours and _is_new(gradient, g, saved):
                     owned.add(target)
             elif target in owned:
                 gradients[target] += gradient
@@ -360,16 +411,30 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
     return arrived
 
 
+def _read(places: Sequence[Any], saved: Any, shape: tuple[int, ...]) -> list[Any]:
+    """What a rule asked for, besides g: the shape of the argument, and values from the `saved` ones."""
+    return [shape if place is None else saved[place] for place in places]
+
+
 def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
     """Undo broadcasting: sum `gradient` over the dimensions along which an input of `shape` had been spread."""
-    extra = gradient.ndim - len(shape)
-    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[extra:], strict=True)):
+    dims = _spread_dims(gradient.shape, shape)
+    if dims is None:
         raise ShapeError(
             f"backward through {node}: the rule for argument {node.plan.op.argument_name(node.plan.positions[i])!r} of "
             f"shape {shape} returned a gradient of shape {gradient.shape}"
         )
-    spread = [extra + d for d, n in enumerate(shape) if n == 1]
-    return gradient.sum(axis=(*range(extra), *spread)).reshape(shape)
+    gradient = gradient.sum(axis=dims)
+    return gradient if gradient.shape == shape else gradient.reshape(shape)
+
+
+@functools.lru_cache
+def _spread_dims(wide: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The dimensions along which `shape` was spread to become `wide`, or None if it cannot become that."""
+    extra = len(wide) - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, wide[extra:], strict=True)):
+        return None
+    return (*range(extra), *[extra + d for d, n in enumerate(shape) if n == 1])
 
 
 def _no_gradient(answer: Any, node: Node, i: int) -> TypeError:
@@ -384,7 +449,9 @@ def _is_new(gradient: Any, g: Any, saved: Any) -> bool:
 
     Asked only of the rules in this package, which return new arrays or something of what they were given.
     """
-    return gradient is not g and getattr(gradient, "base", gradient) is None and not any(gradient is v for v in saved)
+    if gradient is g or getattr(gradient, "base", gradient) is not None:
+        return False
+    return id(gradient) not in map(id, saved)
 
 
 def _leading_to(wanted: set[Any], order: Sequence[Node]) -> set[Any]:
@@ -523,7 +590,7 @@ def _start(outputs: Sequence[Tensor], weights: Sequence[Any], who: str) -> dict[
     """The gradient with which each output enters the sweep."""
     start: dict[Any, Any] = {}
     for output, weight in zip(outputs, weights, strict=True):
-        if not output.requires_grad:
+        if not output._requires_grad:
             raise RuntimeError(
                 f"{who}: {label(output)} does not require grad: it was computed from leaves without requires_grad, "
                 f"under no_grad, or after detach()"
@@ -534,7 +601,8 @@ def _start(outputs: Sequence[Tensor], weights: Sequence[Any], who: str) -> dict[
                     f"{who}: only one number has a gradient without more being said, and this is {label(output)}; "
                     f"reduce it, as in loss.sum(), or pass the weights of its elements as gradient="
                 )
-            weight = wrap(np.ones_like(output.array))
+            weight = wrap(np.empty_like(output.array))
+            weight.array.fill(1)
         elif not isinstance(weight, Tensor):
             weight = Tensor(weight, dtype=output.dtype)
         if weight.shape != output.shape:
@@ -552,8 +620,14 @@ def _run(
     keep = create_graph if retain_graph is None else retain_graph
     if not create_graph:
         start = {target: weight.array for target, weight in start.items()}
-    with Recording(create_graph), np.errstate(all="ignore"):
-        return sweep(start, wanted, keep, create_graph)
+    mode = thread.mode
+    recording, scope = mode.recording, mode.scope
+    mode.recording = create_graph
+    try:
+        with np.errstate(all="ignore"):
+            return sweep(start, wanted, keep, create_graph)
+    finally:
+        mode.recording, mode.scope = recording, scope
 
 
 # ---- watching gradients ---------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import memory
-from .autograd import Node, no_grad, thread
+from .autograd import no_grad, recorded, thread
 from .op import Op, Plan, identity
 from .tensor import Tensor, label, wrap
 
@@ -212,11 +212,10 @@ def _recorded(
     call = Call(cls, [x.shape if isinstance(x, Tensor) else None for x in inputs], pieces, outputs)
     plan = Plan(_record(cls.__name__), [], count)
     plan.positions = [i for i, needed in enumerate(ctx.needs_input_grad) if needed]
+    plan.others = [i for i, needed in enumerate(ctx.needs_input_grad) if not needed]
     plan.joint = functools.partial(_pulled_back, call, plan.positions)
     plan.keeps_out, plan.out_position = saved[count] is not None, count
-    sources = [inputs[i].node or inputs[i] for i in plan.positions]
-    others = [x for i, x in enumerate(inputs) if i not in plan.positions]
-    results = pieces.cut(wrap(vector, Node(plan, saved, sources, vector, thread.mode.scope, others)))
+    results = pieces.cut(recorded(vector, plan, inputs, saved, thread.mode.scope))
     return [
         results[place] if isinstance(place, int) else wrap(y) if isinstance(y, np.ndarray) else y
         for place, y in zip(outputs, arrays, strict=True)

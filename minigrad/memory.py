@@ -7,6 +7,7 @@ still what it was if the stamp of its memory is older than the node. Views share
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -29,7 +30,7 @@ class Clock:
 def owner(array: Any) -> Any:
     """The array that owns the memory which `array` is a view of (itself if it owns its own)."""
     memory: Any = array
-    while isinstance(base := getattr(memory, "base", None), np.ndarray) or hasattr(base, "base"):
+    while (base := getattr(memory, "base", None)) is not None and (type(base) is np.ndarray or hasattr(base, "base")):
         memory = base
     return memory
 
@@ -44,7 +45,8 @@ class Notes:
         """Put a note on the memory that `array` shows, in place of the one before."""
         memory = owner(array)
         key = id(memory)
-        alive = self.kept[key][0] if key in self.kept else weakref.ref(memory, lambda _: self.kept.pop(key, None))
+        found = self.kept.get(key)
+        alive = found[0] if found else weakref.ref(memory, lambda _: self.kept.pop(key, None))
         self.kept[key] = alive, note
 
     def read(self, array: np.ndarray) -> Any:
@@ -76,8 +78,15 @@ shared = Notes()  # what tensors without the history of its owner show too, as x
 
 def touch(array: np.ndarray, by: str) -> None:
     """Stamp the memory of `array` as changed now, by the operation named `by`."""
+    touch_all((array,), by)
+
+
+def touch_all(arrays: Iterable[np.ndarray], by: str) -> None:
+    """Stamp the memory of each of the `arrays` as changed now, by the operation named `by`."""
     Clock.latest = tick()
-    changes.write(array, Change(Clock.latest, by))
+    change = Change(Clock.latest, by)
+    for array in arrays:
+        changes.write(array, change)
 
 
 def change_since(array: Any, since: int) -> str | None:
@@ -130,6 +139,7 @@ def _checksum(array: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(array).data)
 
 
+_basename = functools.cache(os.path.basename)
 _home = os.path.dirname(os.path.abspath(__file__))
 _inside = (_home + os.sep, os.path.join(os.path.dirname(_home), "nn") + os.sep)
 
@@ -139,4 +149,4 @@ def caller() -> str:
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_inside):
         frame = frame.f_back
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return f"{_basename(frame.f_code.co_filename)}:{frame.f_lineno}"

@@ -34,10 +34,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import dtypes, memory
-from .autograd import Node, grad, thread
+from .autograd import PLAIN, grad, recorded, thread
 from .errors import ShapeError, explain
 from .tensor import Tensor, adopt, numpy_functions, wrap
 
+MISTAKES = (ValueError, TypeError, IndexError, OverflowError, AttributeError)  # what NumPy raises for wrong arguments
 registry: dict[str, Op] = {}  # every op by name, in the order of definition
 
 # PyTorch's tensor functions take `dim` and `keepdim`, and accept NumPy's words for them; so do ours.
@@ -89,7 +90,7 @@ class Op:
         self.views, self.selects = kind == "view", kind == "select"
         home = next((rule.__module__ for rule in rules.values()), function.__module__)
         self.ours = (home or "").partition(".")[0] in (__package__, "numpy")
-        self.plans: dict[tuple[int, int], Plan] = {}
+        self.plans: dict[Any, Plan] = {}
         self.variadic: str | None = None
         self.by_name: list[str] = []  # the last arguments, if they can only be given by name
         if isinstance(function, np.ufunc):
@@ -102,6 +103,7 @@ class Op:
             self.parameters = [p.name for p in found]
             self.by_name = [p.name for p in found if p.kind is p.KEYWORD_ONLY]
             self.defaults = [p.default for p in found]
+        self.needed = [i for i, default in enumerate(self.defaults) if default is inspect.Parameter.empty]
         unknown = set(rules) - {*self.parameters, self.variadic}
         if unknown:
             raise TypeError(f"op {name}: a rule for {sorted(unknown)}, but its arguments are {self.parameters}")
@@ -123,9 +125,9 @@ class Op:
             if position < len(args):
                 raise TypeError(f"{self.name}() got argument {key!r} twice")
             values[position] = value
-        missing = [p for p, v in zip(self.parameters, values[first:], strict=True) if v is inspect.Parameter.empty]
-        if missing:
-            raise TypeError(f"{self.name}() needs argument {missing[0]!r}")
+        for position in self.needed:
+            if values[first + position] is inspect.Parameter.empty:
+                raise TypeError(f"{self.name}() needs argument {self.parameters[position]!r}")
         return tuple(values)
 
     def argument_name(self, position: int, count: int | None = None) -> str:
@@ -136,7 +138,9 @@ class Op:
         return f"{self.variadic}[{position}]" if position < first else self.parameters[position - first]
 
     def explain(self, error: Exception, values: Sequence[Any]) -> Exception:
-        """The error to raise where NumPy raised `error`."""
+        """The error to raise where NumPy, or a check of ours, raised `error`."""
+        if isinstance(error, ShapeError):
+            return error
         names = [self.argument_name(i, len(values)) for i in range(len(values))]
         return explain(self.name, names, values, error)
 
@@ -144,19 +148,25 @@ class Op:
 class Plan:
     """Which rules a call will need, and what it must keep for them, given which of its arguments require grad."""
 
-    __slots__ = ("op", "positions", "rules", "drop", "keeps_out", "out_position", "joint", "selects", "elementwise")
+    __slots__ = (
+        "op", "positions", "others", "rules", "drop", "keeps_out", "out_position", "joint", "selects", "elementwise",
+    )  # fmt: skip
 
     def __init__(self, op: Op, positions: list[int], count: int) -> None:
         self.op, self.positions, self.out_position = op, positions, count
+        self.others = [p for p in range(count) if p not in positions]
         self.selects, self.elementwise = op.selects, op.elementwise
         self.rules: list[tuple[Callable[..., Any], list[int | slice | None]]] = []
-        self.joint = functools.partial(_joint, self, count) if op.fused else None
+        self.joint: Callable[..., Any] | None = None
         self.drop: list[int] = []
         self.keeps_out = False
         if op.fused:
             missing = [p for p in positions if op.argument_name(p, count) not in op.rules]
             if missing:
                 raise _no_rule(op, op.argument_name(missing[0], count))
+            needs = {name: op.parameters.index(name) in positions for name in op.rules}
+            answers = [list(op.rules).index(op.parameters[p]) for p in positions]
+            self.joint = functools.partial(_joint, self, count, needs, answers)
             return
         used: set[int | None] = set()
         for position in positions:
@@ -225,7 +235,8 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     name, count, plans, views, pair = record.name, len(record.parameters), record.plans, record.views, record.fused
     ndarray = np.ndarray
     differentiable, of_numbers = bool(record.rules), isinstance(function, np.ufunc)
-    if record.variadic:
+    fixed = record.variadic is None
+    if not fixed:
         count = -1  # no number of arguments is the usual one
     if record.by_name:
         inner = function
@@ -234,12 +245,10 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             first = len(values) - len(record.by_name)
             return inner(*values[:first], **dict(zip(record.by_name, values[first:], strict=True)))
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def general(*args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != count:
             args = record.bind(args, kwargs)
         values: list[Any] = []
-        sources: list[Any] = []  # where the arguments that require grad came from
-        others: list[Any] = []  # the other arguments
         needing, bit = 0, 1  # bit i of `needing`: argument i requires grad
         on_tensors = foreign = False
         for x in args:
@@ -247,10 +256,7 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                 on_tensors = True
                 values.append(x.array)
                 if x._requires_grad:
-                    needing |= bit
-                    sources.append(x.node or x)
-                else:
-                    others.append(x)
+                    needing += bit
             else:
                 kind = type(x)
                 if kind is ndarray:
@@ -258,49 +264,94 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                 elif kind is list and of_numbers:
                     x = np.array(x)
                 values.append(x)
-                others.append(x)
-            bit <<= 1
-
+            bit += bit
         try:
             out = function(*values)
-        except ShapeError:
-            raise
-        except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
+        except MISTAKES as error:
             raise record.explain(error, values) from None
+        kept: Sequence[Any] = ()
         if pair is not None:
             out, kept = out
-        if not on_tensors:
-            return out
-        if type(out) is not np.ndarray:
+        return finish(out, args, values, needing, kept, foreign) if on_tensors else out
+
+    def unary(*args: Any, **kwargs: Any) -> Any:
+        """`general` of one tensor and nothing else: the same, sooner."""
+        if kwargs or len(args) != 1 or not isinstance(x := args[0], Tensor):
+            return general(*args, **kwargs)
+        array = x.array
+        try:
+            out = function(array)
+        except MISTAKES as error:
+            raise record.explain(error, [array]) from None
+        return finish(out, args, [array], x._requires_grad)
+
+    def binary(*args: Any, **kwargs: Any) -> Any:
+        """`general` of a tensor and another one or a plain value: the same, sooner."""
+        if kwargs or len(args) != 2:
+            return general(*args, **kwargs)
+        a, b = args
+        needing = 0
+        if isinstance(a, Tensor):
+            if a._requires_grad:
+                needing = 1
+            a = a.array
+            if isinstance(b, Tensor):
+                if b._requires_grad:
+                    needing += 2
+                b = b.array
+            elif type(b) not in PLAIN:
+                return general(*args)
+        elif type(a) in PLAIN and isinstance(b, Tensor):
+            if b._requires_grad:
+                needing = 2
+            b = b.array
+        else:
+            return general(*args)
+        try:
+            out = function(a, b)
+        except MISTAKES as error:
+            raise record.explain(error, [a, b]) from None
+        return finish(out, args, [a, b], needing)
+
+    def finish(
+        out: Any, args: tuple[Any, ...], values: list[Any], needing: int, kept: Sequence[Any] = (), foreign: Any = False
+    ) -> Any:
+        """The tensor of a result, recorded if a gradient may be asked for."""
+        if type(out) is not ndarray:
             out = np.asarray(out)
         floating = True
         if out.dtype is not dtypes.default:
             out = dtypes.settle(out, function, values)
             floating = out.dtype.kind in "fc"
-
         mode = thread.mode
-        if not (needing and differentiable and floating and mode.recording):
+        if not (needing and mode.recording and differentiable and floating):
             result = wrap(out)
         else:
-            plan = plans.get((needing, bit))
+            plan = plans.get(needing if fixed else (needing, len(values)))
             if plan is None:
-                positions = [p for p in range(len(values)) if needing >> p & 1]
-                plan = plans[needing, bit] = Plan(record, positions, len(values))
+                plan = new_plan(needing, len(values))
             for position in plan.drop:
-                if isinstance(values[position], np.ndarray):
-                    values[position] = None
-            if foreign:  # arrays that are no tensor's belong to the caller, who may write to them
-                values = [v.copy() if v is x and type(v) is ndarray else v for v, x in zip(values, args, strict=True)]
+                values[position] = None
+            if foreign:
+                _own(values, args)
             if plan.keeps_out:
                 values.append(out)
-            elif pair is not None:
+            elif kept:
                 values += kept
-            result = wrap(out, Node(plan, values, sources, out, mode.scope, others))
+            result = recorded(out, plan, args, values, mode.scope)
         if views and isinstance(args[0], Tensor) and memory.owner(out) is memory.owner(args[0].array):
             adopt(args[0], result)
-        for observer in mode.observers:
-            observer.operation(name, args, result)
+        if mode.observers:
+            for observer in mode.observers:
+                observer.operation(name, args, result)
         return result
+
+    def new_plan(needing: int, count: int) -> Plan:
+        plan = Plan(record, [p for p in range(count) if needing >> p & 1], count)
+        plans[needing if fixed else (needing, count)] = plan
+        return plan
+
+    call = {1: unary, 2: binary}.get(count, general) if pair is None else general
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = record.function.__doc__
@@ -315,15 +366,21 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _joint(plan: Plan, count: int, g: Any, saved: Sequence[Any], record: bool) -> list[Any]:
+def _own(values: list[Any], args: tuple[Any, ...]) -> None:
+    """Copy the arrays among the `args` themselves: they belong to the caller, who may write to them."""
+    for position, x in enumerate(args):
+        if type(x) is np.ndarray and values[position] is x:
+            values[position] = x.copy()
+
+
+def _joint(
+    plan: Plan, count: int, needs: dict[str, bool], answers: list[int], g: Any, saved: Sequence[Any], record: bool
+) -> list[Any]:
     """The gradients of a fused operation: from its kernel, or from its readable definition if they are recorded."""
-    names = list(plan.op.rules)
-    positions = [plan.op.parameters.index(name) for name in names]
     values = saved[:count]
     if not record:
-        needs = {name: position in plan.positions for name, position in zip(names, positions, strict=True)}
         gradients = plan.op.fused.backward(g, saved[count:], needs, *values)  # type: ignore[union-attr]  # it is fused
-        return [gradients[positions.index(p)] for p in plan.positions]
+        return [gradients[i] for i in answers]
     values = [identity(v) if p in plan.positions else v for p, v in enumerate(values)]
     inputs = [values[p] for p in plan.positions]
     return list(grad(plan.op.function(*values), inputs, g, create_graph=True, materialize_grads=True))

@@ -113,9 +113,6 @@ class Optimizer:
             g = np.negative(g, out=self.scratch(g, "negative"))
         self.update(p, g, state, group)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_plans": {}}  # in a deep copy, views are no views of each other
-
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, before `backward()` adds up new ones; or replace them by zeros."""
         for group in self.param_groups:
