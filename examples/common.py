@@ -33,6 +33,7 @@ def command_line(doc: str, corpus: Path, suffix: str, models: Sequence[str]) -> 
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--save", metavar="FILE.npz", help="write what was learned to this file")
     p.add_argument("--load", metavar="FILE.npz", help="use what --save wrote instead of training")
+    p.add_argument("--pictures", metavar="DIR", type=Path, help="draw a training step, attention and curves into it")
     p.add_argument("--quick", action="store_true", help="a few epochs only, to see that it runs")
     return p
 

@@ -4,6 +4,7 @@
     python examples/sentiment_classifier.py --train a.tsv --dev b.tsv --test c.tsv     # lines of label, tab and text
     python examples/sentiment_classifier.py --model cnn --save opinions.npz
     python examples/sentiment_classifier.py --load opinions.npz --text "This film isn't good."
+    python examples/sentiment_classifier.py --pictures DIR      # draws a training step, attention and learning curves
     python examples/sentiment_classifier.py --ablate            # which parts of attention does it need?
 
 Every token becomes a vector; an encoder makes one vector of the sentence; a linear layer scores the labels. `--model`
@@ -35,6 +36,7 @@ from examples import common
 from examples.baselines import BagOfWords, NaiveBayes
 from examples.common import HERE, Epoch
 from examples.mixers import HEADS, Attention, mixer_for
+from examples.pictures import write_pictures
 from examples.progress import Progress
 from examples.texts import Example, Lexicon, Line, kinds_of, slice_of
 from minigrad import Tensor
@@ -212,6 +214,15 @@ def print_predictions(network: nn.Module, lexicon: Lexicon, texts: Sequence[str]
             print(" " * 21 + "looks at " + ", ".join(f"{tokens[i]} {100 * received[i]:.0f} %" for i in top))
 
 
+def draw(
+    directory: Path, network: nn.Module, lexicon: Lexicon,
+    batch: Sequence[Line], texts: Sequence[str], histories: dict[str, list[Epoch]],
+) -> None:  # fmt: skip
+    """Draw a training step on a batch, where the tokens of some texts look, and the learning curves."""
+    looks = [(lexicon.split(text), attention_of(network, lexicon, text)) for text in texts]
+    write_pictures(directory, network, lambda: loss_of(network, lexicon.encode(batch)), looks, histories)
+
+
 # ---- saving ---------------------------------------------------------------------------------------------------------
 
 
@@ -267,9 +278,13 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         network, lexicon, model = load(a.load)
         if a.text:
             print_predictions(network, lexicon, [a.text])
-            return {}
-        test = list(read_tsv(a.test))
-        return report(test, lexicon, {model: classify(network, lexicon, test)})
+            lines, overall = [(classify(network, lexicon, [(lexicon.labels[0], a.text)])[0], a.text)], {}
+        else:
+            lines = list(read_tsv(a.test))
+            overall = report(lines, lexicon, {model: classify(network, lexicon, lines)})
+        if a.pictures:
+            draw(a.pictures, network, lexicon, lines[:2], [text for _, text in lines[:5]], {})
+        return overall
     training, dev, test = (list(read_tsv(path)) for path in (a.train, a.dev, a.test))
     lexicon = Lexicon.of(training, a.tokens)
     lexicon.encode(test)  # so that a bad line is found before the training
@@ -292,10 +307,14 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         print(f"\n{a.model} does not beat " + ", ".join(f"{n} ({100 * overall[n]:.1f} %)" for n in better))
     print("\nas the network sees them")
     first = {slice_of(text): text for _, text in test[::-1]}  # of each slice
-    print_predictions(network, lexicon, [a.text] if a.text else list(first.values()))
+    texts = [a.text] if a.text else list(first.values())
+    print_predictions(network, lexicon, texts)
     if a.save:
         save(network, lexicon, a.model, a.positions, a.save)
         print(f"\nsaved to {a.save}")
+    if a.pictures:
+        histories = {title: history for title, (_, history) in trained.items()}
+        draw(a.pictures, network, lexicon, training[:2], texts, histories)
     if a.test.parent == HERE and not a.quick and a.model not in ("bow", "average"):
         assert overall[a.model] > overall["bag of words"], f"{a.model} does not beat the bag of words: {overall}"
     return overall

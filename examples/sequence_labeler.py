@@ -4,6 +4,7 @@
     python examples/sequence_labeler.py --train a.conllu --dev b.conllu --test c.conllu         # on any UD treebank
     python examples/sequence_labeler.py --save tagger.npz
     python examples/sequence_labeler.py --load tagger.npz --tag "I saw a saw"
+    python examples/sequence_labeler.py --pictures DIR     # draws a training step, attention and learning curves
     python examples/sequence_labeler.py --ablate           # which parts of attention does it need?
 
 Every token becomes a vector (of its word, its last letters, its shape); a mixer lets the tokens of a sentence see each
@@ -35,6 +36,7 @@ from examples import common
 from examples.baselines import MostFrequentTag
 from examples.common import HERE, Epoch
 from examples.mixers import HEADS, NEARBY, RECURRENT, Attention, mixer_for
+from examples.pictures import write_pictures
 from examples.progress import Progress
 from minigrad import Tensor
 from nn import optim
@@ -272,6 +274,15 @@ def print_tagged(words: Sequence[str], tags: Sequence[str]) -> None:
     print("  " + "".join(t.ljust(n) for t, n in zip(tags, widths, strict=True)).rstrip())
 
 
+def draw(
+    directory: Path, tagger: Tagger, lexicon: Lexicon,
+    batch: Sequence[Sentence], texts: Sequence[str], histories: dict[str, list[Epoch]],
+) -> None:  # fmt: skip
+    """Draw a training step on a batch, where the words of some texts look, and the learning curves."""
+    looks = [(text.split(), attention_of(tagger, lexicon, text.split())) for text in texts]
+    write_pictures(directory, tagger, lambda: loss_of(tagger, encode(batch, lexicon)), looks, histories)
+
+
 # ---- saving ---------------------------------------------------------------------------------------------------------
 
 
@@ -333,7 +344,10 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     """Train or load a tagger, judge it, and show what it does."""
     if a.load and a.tag:
         tagger, lexicon = load(a.load)
-        print_tagged(a.tag.split(), tag_sentences(tagger, lexicon, [a.tag.split()])[0])
+        (tags,) = tag_sentences(tagger, lexicon, [a.tag.split()])
+        print_tagged(a.tag.split(), tags)
+        if a.pictures:
+            draw(a.pictures, tagger, lexicon, [Sentence(a.tag.split(), tags, {})], [a.tag], {})
         return {}
     training, dev, test = (list(read_conllu(path)) for path in (a.train, a.dev, a.test))
     trained = {a.model: Trained(*load(a.load), [])} if a.load else train_all(a, training, dev)
@@ -344,11 +358,15 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     overall = report(test, known, known.answers(test) | answers)
     print_confusions(test, answers[a.model])
     print("\nas the network tags them")
-    for text in [a.tag] if a.tag else ["I saw a saw .", "They watch the play .", "They play the watch ."]:
+    texts = [a.tag] if a.tag else ["I saw a saw .", "They watch the play .", "They play the watch ."]
+    for text in texts:
         print_tagged(text.split(), tag_sentences(tagger, lexicon, [text.split()])[0])
     if a.save:
         save(tagger, lexicon, a.model, a.positions, a.save)
         print(f"\nsaved to {a.save}")
+    if a.pictures:
+        histories = {title: t.history for title, t in trained.items()}
+        draw(a.pictures, tagger, lexicon, training[:2], texts, histories)
     for name in ("majority", "most frequent"):
         if a.model != "linear":
             assert overall[a.model] > overall[name], f"{a.model} does not beat the {name} tag: {overall}"

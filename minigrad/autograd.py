@@ -24,6 +24,7 @@ import numpy as np
 
 from . import memory
 from .errors import ShapeError
+from .sums import column_sums
 from .tensor import Tensor, label, wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -212,6 +213,9 @@ class Node:
     def saved_as_tensors(self) -> list[Any]:
         """The saved values with their history, for rules that are themselves to be recorded."""
         saved = [wrap(v) if isinstance(v, np.ndarray) else v for v in self.saved]
+        for other, position in zip(self.others, self.plan.others, strict=True):
+            if type(other) in PLAIN and saved[position] is not None:
+                saved[position] = other
         for target, position in zip(self.inputs, self.plan.positions, strict=True):
             if isinstance(self.saved[position], np.ndarray):
                 saved[position] = _with_history(self.saved[position], target)
@@ -424,6 +428,8 @@ def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
             f"backward through {node}: the rule for argument {node.plan.op.argument_name(node.plan.positions[i])!r} of "
             f"shape {shape} returned a gradient of shape {gradient.shape}"
         )
+    if shape and len(dims) == gradient.ndim - 1 == dims[-1] + 1 and isinstance(gradient, np.ndarray):
+        return column_sums(gradient).reshape(shape)
     gradient = gradient.sum(axis=dims)
     return gradient if gradient.shape == shape else gradient.reshape(shape)
 

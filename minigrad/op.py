@@ -39,6 +39,7 @@ from .errors import ShapeError, explain
 from .tensor import Tensor, adopt, numpy_functions, wrap
 
 MISTAKES = (ValueError, TypeError, IndexError, OverflowError, AttributeError)  # what NumPy raises for wrong arguments
+NUMBERS = (int, float)
 registry: dict[str, Op] = {}  # every op by name, in the order of definition
 
 # PyTorch's tensor functions take `dim` and `keepdim`, and accept NumPy's words for them; so do ours.
@@ -66,6 +67,12 @@ def with_aliases(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args, **kwargs)
 
     return call
+
+
+@functools.lru_cache(1024)
+def constant(number: float, dtype: np.dtype[Any]) -> np.ndarray:
+    """The number as an array without dimensions."""
+    return np.array(number, dtype)
 
 
 class Fused(NamedTuple):
@@ -286,7 +293,10 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         return finish(out, args, [array], x._requires_grad)
 
     def binary(*args: Any, **kwargs: Any) -> Any:
-        """`general` of a tensor and another one or a plain value: the same, sooner."""
+        """`general` of a tensor and another one or a plain value: the same, sooner.
+
+        NumPy takes twice as long for a Python number as for an array that holds it.
+        """
         if kwargs or len(args) != 2:
             return general(*args, **kwargs)
         a, b = args
@@ -299,12 +309,17 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                 if b._requires_grad:
                     needing += 2
                 b = b.array
+            elif type(b) in NUMBERS:
+                if of_numbers and a.dtype is dtypes.default and b:
+                    b = constant(b, a.dtype)
             elif type(b) not in PLAIN:
                 return general(*args)
         elif type(a) in PLAIN and isinstance(b, Tensor):
             if b._requires_grad:
                 needing = 2
             b = b.array
+            if of_numbers and type(a) in NUMBERS and b.dtype is dtypes.default and a:
+                a = constant(a, b.dtype)
         else:
             return general(*args)
         try:

@@ -22,10 +22,11 @@ def row_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def column_sums(x: np.ndarray) -> np.ndarray:
     """The sum over all dimensions but the last."""
-    if x.dtype.kind != "f" or not x.size:
+    if x.dtype not in (np.float32, np.float64) or not x.size:
         return x.sum(tuple(range(x.ndim - 1)))
-    x = x.reshape(-1, x.shape[-1])
-    return np.matmul(np.ones(len(x), x.dtype), x)
+    if x.ndim != 2:
+        x = x.reshape(-1, x.shape[-1])
+    return np.ones(len(x), x.dtype) @ x
 
 
 def column_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:

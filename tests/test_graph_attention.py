@@ -116,3 +116,16 @@ def test_what_does_not_fit_is_explained():
         GraphAttention(3, 7)(minigrad.randn(2, 5, 3), EDGES)
     with pytest.raises(ShapeError, match="there are 2"):
         GraphAttention(3, 7)(minigrad.randn(2, 3), EDGES)
+
+
+def test_bias_and_dropout():
+    """The bias is added to what the heads say; with dropout 1, in training, nothing else is left."""
+    layer = GraphAttention(3, 5, num_heads=2, dropout=1.0, bias=True)
+    plain = GraphAttention(3, 5, num_heads=2)
+    plain.load_state_dict({key: value for key, value in layer.state_dict().items() if key != "bias"})
+    with minigrad.no_grad():
+        layer.bias.copy_(minigrad.arange(10).float())
+    x = minigrad.randn(5, 3)
+    np.testing.assert_array_equal(layer(x, EDGES).detach(), np.tile(np.arange(10.0), (5, 1)))
+    np.testing.assert_allclose((layer.eval()(x, EDGES) - layer.bias).detach(), plain(x, EDGES).detach(), atol=1e-5)
+    assert GraphAttention(3, 5, num_heads=2, concat=False, bias=True).bias.shape == (5,)

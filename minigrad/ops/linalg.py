@@ -43,7 +43,7 @@ def _matmul_b(g: Any, a: Any, b: Any) -> Any:
 
 def _tall(x: Any) -> Any:
     """All leading dimensions as one: a stack of matrices as one tall matrix."""
-    return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 matmul = op(np.matmul, "matmul", a=_matmul_a, b=_matmul_b)
@@ -56,20 +56,20 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
             f"linear: x has {x.shape[-1] if x.ndim else 'no'} features (shape {x.shape}), but the weight {weight.shape}"
             f" takes {weight.shape[-1]}; the last dimension of x must be the layer's in_features"
         )
-    y = np.matmul(_tall(x), weight.T)
+    y = _tall(x) @ weight.T
     if bias is not None:
         y = np.add(y, bias, out=y if bias.dtype == y.dtype else None)
-    return y.reshape(*x.shape[:-1], len(weight))
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], len(weight))
 
 
-def _linear_x(g: Any, weight: Any, shape: tuple[int, ...]) -> Any:
+def _linear_x(g: Any, weight: Any) -> Any:
     """g W, all leading dimensions together."""
-    return np.reshape(np.matmul(_tall(g), weight), shape)
+    return g @ weight if g.ndim == 2 else (_tall(g) @ weight).reshape(*g.shape[:-1], weight.shape[1])
 
 
 def _linear_weight(g: Any, x: Any) -> Any:
     """gᵀ x, all leading dimensions together."""
-    return np.matmul(np.swapaxes(_tall(g), 0, 1), _tall(x))
+    return _tall(g).T @ _tall(x)
 
 
 linear = op(_linear, "linear", x=_linear_x,

@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import graphviz  # type: ignore[import-untyped]  # it says nothing of its types
 
+from .files import replace, write
 from .measure import clean, width
 from .palette import DARK, LIGHT, Theme
 from .picture import Edge, Picture, Vertex
@@ -195,7 +194,7 @@ def _course(edge: Edge, picture: Picture, beside_parameter: bool) -> dict[str, s
 
 
 def _legend(picture: Picture, theme: Theme) -> Iterator[str]:
-    """One specimen of every kind that occurs, in columns that invisible arrows hold together."""
+    """One specimen of every kind that occurs, all in one rank; an invisible arrow keeps it in front of the rest."""
     specimens: dict[str, Vertex] = {}
     for vertex in picture.vertices.values():
         if vertex.output:
@@ -210,18 +209,27 @@ def _legend(picture: Picture, theme: Theme) -> Iterator[str]:
     yield "subgraph cluster_legend {"
     yield f"\tgraph [{_attributes(**look, color=theme.cluster_line, fontcolor=theme.edge, class_='mg-legend')}]"
     shown = [kind for kind in LEGEND if kind in specimens]
+    lines = []
     for kind in shown:
         look = _look(specimens[kind], theme) | small
         look["width"] = _width([LEGEND[kind]], look["shape"], 9)
-        yield f'\tlegend_{kind} [label="{LEGEND[kind]}" {_attributes(**look)}]'
+        lines.append(f'\tlegend_{kind} [label="{LEGEND[kind]}" {_attributes(**look)}]')
     if arrows := list(_arrow_meanings(picture)):
         look = small | {"shape": "plaintext", "margin": "0.02,0", "fontcolor": theme.edge}
-        yield f'\tlegend_arrows [label="{"".join(arrow + LEFT for arrow in arrows)}" {_attributes(**look)}]'
-        shown.append("arrows")
-    columns = [shown[0::2], shown[1::2]] if picture.rankdir in ("TB", "BT") else [[kind] for kind in shown]
-    for column in columns:
-        yield from (f'\tlegend_{above} -> legend_{below} [style="invis"]' for above, below in pairwise(column))
+        lines.append(f'\tlegend_arrows [label="{"".join(arrow + LEFT for arrow in arrows)}" {_attributes(**look)}]')
+    yield from reversed(lines) if picture.rankdir in ("TB", "BT") else lines  # `dot` begins a row on the right
     yield "}"
+    if picture.edges:
+        yield f'legend_{shown[len(shown) // 2]} -> {_first(picture)} [style="invis" weight="0"]'
+
+
+def _first(picture: Picture) -> str:
+    """Where the longest way through the picture starts: what stands there stands in its first rank."""
+    start, steps = {name: name for name in picture.vertices}, dict.fromkeys(picture.vertices, 0)
+    for edge in picture.edges:  # ordered by target
+        if not edge.loop and steps[edge.source] >= steps[edge.target]:
+            start[edge.target], steps[edge.target] = start[edge.source], steps[edge.source] + 1
+    return start[max(steps, key=lambda name: steps[name])]
 
 
 def _arrow_meanings(picture: Picture) -> Iterator[str]:
@@ -235,8 +243,6 @@ def _arrow_meanings(picture: Picture) -> Iterator[str]:
 
 
 # ---- the graph that draw returns ------------------------------------------------------------------------------------
-
-OURS = (".svg", ".html", ".txt", ".dot", ".gv")  # what `write` needs no program for
 
 
 class ComputationGraph(graphviz.Digraph):
@@ -346,20 +352,17 @@ class ComputationGraph(graphviz.Digraph):
         **Raises** `ValueError` for a suffix that names no form, `FileNotFoundError` for a directory that does not
         exist, and `graphviz.ExecutableNotFound` where a form needs `dot` and there is none.
         """
-        path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix not in OURS and suffix[1:] not in graphviz.FORMATS:
-            raise ValueError(
-                f"write: {str(path)!r} ends in {suffix or 'no suffix'!r}; a graph can be written as {', '.join(OURS)}, "
-                f"and through Graphviz as .png, .pdf and the others of graphviz.FORMATS"
-            )
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"write: no directory {str(path.parent)!r} for {path.name!r}; make it first")
-        forms = {".svg": self.to_svg, ".html": self.to_html, ".txt": lambda: self.to_text() + "\n"}
-        forms |= dict.fromkeys((".dot", ".gv"), lambda: self.source)
-        content = forms[suffix]().encode() if suffix in forms else self.pipe(format=suffix[1:])
-        _replace(path, content)
-        return str(path)
+        forms: dict[str, Callable[[], str | bytes]] = {
+            ".svg": self.to_svg,
+            ".html": self.to_html,
+            ".txt": lambda: self.to_text() + "\n",
+            ".dot": lambda: self.source,
+            ".gv": lambda: self.source,
+        }
+        format = Path(path).suffix.lower()[1:]
+        if format in graphviz.FORMATS:
+            forms.setdefault(f".{format}", lambda: self.pipe(format))
+        return write(path, "a graph", forms, ", and through Graphviz as .png, .pdf and the others of graphviz.FORMATS")
 
     # ---- what needs Graphviz ----
 
@@ -395,7 +398,7 @@ class ComputationGraph(graphviz.Digraph):
             format = format or (Path(outfile).suffix[1:] if outfile else self.format)
             drawn = _by_pygraphviz(self.source, format, error)
             rendered = Path(directory or self.directory, outfile) if outfile else Path(f"{self.filepath}.{format}")
-            _replace(rendered, drawn)
+            replace(rendered, drawn)
             if cleanup:
                 os.remove(self.filepath)
             if view:
@@ -421,15 +424,3 @@ def _by_pygraphviz(source: str, format: str, missing: graphviz.ExecutableNotFoun
         missing.args = (_ADVICE.format(format),)
         raise missing
     return pygraphviz.AGraph(string=source).draw(format=format, prog="dot")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path`: all of it, or nothing."""
-    path = path.resolve()  # a link stays a link
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from .files import write
 from .palette import DARK, LIGHT
 
 
@@ -45,17 +46,10 @@ class Figure:
     def write(self, path: str | Path) -> str:
         """Write it to `path` in the form that the suffix names, .svg, .html or .txt, and return the path.
 
-        **Raises** `ValueError` for any other suffix.
+        **Raises** `ValueError` for any other suffix, `FileNotFoundError` for a directory that does not exist.
         """
         forms = {".svg": lambda: self.svg, ".html": self.to_html, ".txt": lambda: self.text + "\n"}
-        suffix = Path(path).suffix.lower()
-        if suffix not in forms:
-            raise ValueError(
-                f"write: {str(path)!r} ends in {suffix or 'no suffix'!r}; a figure can be written as "
-                f"{', '.join(forms)} (a browser prints .svg to PDF)"
-            )
-        Path(path).write_text(forms[suffix](), encoding="utf-8", newline="\n")
-        return str(path)
+        return write(path, "a figure", forms, " (a browser prints .svg to PDF)")
 
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None

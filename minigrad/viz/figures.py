@@ -9,10 +9,10 @@ Each picture is a `Figure`: a notebook shows it, `print` shows it as text, `writ
 needed for that but this package.
 """
 
-from .lines import curves as curves
 from .figure import Figure as Figure
 from .headview import head_view as head_view
 from .heatmap import attention as attention
+from .lines import curves as curves
 from .weights import entropy as entropy
 
 __all__ = ["Figure", "attention", "curves", "entropy", "head_view"]

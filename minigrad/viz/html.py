@@ -21,6 +21,7 @@ from typing import Any
 from ..autograd import Glimpse, Node
 from ..tensor import Tensor
 from .dot import ComputationGraph
+from .files import write
 from .layout import Placed, place
 from .palette import DARK, LIGHT, Theme
 from .picture import Picture, Vertex
@@ -51,9 +52,11 @@ class Page:
         return f"<Page: {self.said}; show it in a notebook, or .write('run.html') and open it in a browser>"
 
     def write(self, path: str | Path) -> str:
-        """Write the page to `path`, and return the path."""
-        Path(path).write_text(self.html, encoding="utf-8", newline="\n")
-        return str(path)
+        """Write the page to `path`, an .html file, and return the path.
+
+        **Raises** `ValueError` for another suffix, `FileNotFoundError` for a directory that does not exist.
+        """
+        return write(path, "a page", dict.fromkeys((".html", ".htm"), lambda: self.html))
 
     def _repr_html_(self) -> str:
         """A window of its own inside the notebook, so that styles and keys stay apart."""

@@ -214,7 +214,11 @@ def _name(leaf: Leaf) -> str:
 def _first_bad(state: str) -> list[str]:
     if state == "bad":
         return []
-    return ["first bad value appears here"] if state == "origin" else ["first bad value known (record more: minigrad.record())"]
+    return (
+        ["first bad value appears here"]
+        if state == "origin"
+        else ["first bad value known (record more: minigrad.record())"]
+    )
 
 
 def _saved(node: Node) -> str:

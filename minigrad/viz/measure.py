@@ -63,6 +63,8 @@ def columns(text: str) -> int:
     >>> columns("注意力"), columns("attention"), columns("e\\u0301")
     (6, 9, 1)
     """
+    if text.isascii() and text.isprintable():
+        return len(text)
     return sum({"0": 0, "W": 2, "F": 2}.get(_kind(char), 1) for char in text)
 
 
@@ -87,6 +89,8 @@ def clean(text: str) -> str:
     >>> clean("one\\r\\ntwo\\tthree\\x00")
     'one⏎two three\ufffd'
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(map(_visible, text.replace("\r\n", "\n")))
 
 

@@ -307,12 +307,12 @@
     const box = (element.querySelector("rect, ellipse, path") || element).getBBox();
     const group = document.createElementNS(svg, "g"), rect = document.createElementNS(svg, "rect");
     const label = document.createElementNS(svg, "text");
-    const width = text.length * 6.2 + 10;
-    const x = box.x + box.width / 2 - width / 2, y = box.y + box.height - 6;
+    const width = text.length * 5.6 + 8;
+    const x = box.x + box.width / 2 - width / 2, y = box.y + box.height - 7;
     group.setAttribute("class", "badge");
-    for (const [name, to] of Object.entries({ x, y, width, height: 17, rx: 8 })) rect.setAttribute(name, to);
+    for (const [name, to] of Object.entries({ x, y, width, height: 14, rx: 7 })) rect.setAttribute(name, to);
     label.setAttribute("x", x + width / 2);
-    label.setAttribute("y", y + 12.5);
+    label.setAttribute("y", y + 10.5);
     label.textContent = text;
     group.append(rect, label);
     return group;

@@ -55,8 +55,8 @@ def _step(forward: Vertex) -> Vertex:
     step = Vertex(forward.id, "module" if forward.kind == "module" else "gradient", f"{forward.operation} backward")
     step.dtype, step.tooltip, step.group = forward.dtype, forward.tooltip, forward.group
     step.grad, step.times, step.faded, step.members = forward.grad, forward.times, forward.faded, forward.members
-    size = "" if forward.shape is None else str(forward.shape) if forward.shape else "scalar"
-    step.notes = [" ".join(filter(None, ["grad", f"of {forward.name}" if forward.name else "", size]))]
+    of = f"of {forward.name}" if forward.name else "of a scalar" if forward.shape == () else ""
+    step.notes = [" ".join(filter(None, ["grad", of, str(forward.shape) if forward.shape else ""]))]
     step.notes += [note for note in forward.notes if "bad value" not in note and (note[0] != "⚠" or "grad" in note)]
     step.bad = "bad" if any(note[0] == "⚠" for note in step.notes) else ""
     return step

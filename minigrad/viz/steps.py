@@ -26,10 +26,13 @@ import numpy as np
 from .. import memory
 from ..autograd import Freed, Glimpse, Node, Observer, Recording, ancestors, sweep, watching
 from ..tensor import Tensor, label
+from .measure import cut
 from .record import recorded
 from .rules import Formula, formulas_of
+from .words import index_text
 
 FULL = 64  # tensors of so many numbers are shown in full
+LONGEST = 60  # columns of an argument that is no array
 
 
 @dataclass(frozen=True)
@@ -288,19 +291,8 @@ def _own_name(what: Any) -> str:
 def _plain(value: Any) -> str:
     """An argument that is no array: dim=1 is 1, x[:, 2] is [:, 2]."""
     parts = value if isinstance(value, tuple) else (value,)
-    if any(isinstance(part, slice) or part is Ellipsis for part in parts):
-        return f"[{', '.join(map(_slice, parts))}]"
-    text = str(value)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _slice(part: Any) -> str:
-    if part is Ellipsis:
-        return "…"
-    if not isinstance(part, slice):
-        return str(part)
-    ends = [str(end) if end is not None else "" for end in (part.start, part.stop)]
-    return ":".join([*ends, str(part.step)] if part.step is not None else ends)
+    is_index = any(isinstance(part, slice) or part is Ellipsis for part in parts)
+    return index_text(value) if is_index else cut(str(value), LONGEST)
 
 
 # ---- what a rule does -----------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def _arrows(theme: Theme) -> dict[str, str]:
         ".e": theme.edge,
         ".path": theme["output"][1],
         ".loop": theme["module"][1],
-        ".faded": theme.cluster_line,
+        ".e.faded": theme.cluster_line,
     }
 
 
@@ -175,7 +175,7 @@ def _edge(
 ) -> str:
     marks = {"loop": edge.loop, "faded": edge.faded, "path": highlighted and not edge.faded}
     classes = ["e", "flows" if edge.flows else "still", *(mark for mark, holds in marks.items() if holds)]
-    ink = [colour for name, colour in _arrows(theme).items() if name[1:] in classes][-1]
+    ink = [colour for name, colour in _arrows(theme).items() if name.split(".")[-1] in classes][-1]
     line, head = _arrow(path, right)
     dashed = DASHED if edge.loop or not edge.flows else None
     thick = 2.2 if marks["path"] else 1.2

@@ -176,7 +176,8 @@ class _Program:
     def _remarks(self, vertex: Vertex) -> str:
         value = f"= {vertex.value}" if vertex.value else ""
         notes = [note for note in vertex.notes if note != FIRST_BAD]
-        first = "← first NaN/inf" if vertex.bad == "origin" else ""
+        said = any("first bad value" in note for note in notes)  # in some module, or that no more is known
+        first = "← first NaN/inf" if vertex.bad == "origin" and not said else ""
         sums = [self.sums[edge.source].operation for edge in self.read.get(vertex.id, ()) if edge.source in self.sums]
         of_several = [said.removeprefix("AccumulateGrad").strip() for said in sums]
         return clean("  ".join(filter(None, [value, vertex.grad, *notes, *of_several, first])))
@@ -238,7 +239,7 @@ def _size(vertex: Vertex) -> str:
 def _aligned(rows: list[Row]) -> list[str]:
     """The rows as lines in which shapes and remarks stand below each other, also behind Chinese names."""
     tables = [row for row in rows if len(row) > 1]
-    sizes = [[len(cell) if cell.isascii() else columns(cell) for cell in row[:2]] for row in tables]  # len is quick
+    sizes = [[columns(cell) for cell in row[:2]] for row in tables]
     widths = [max((size[i] for size in sizes if size[0] <= WIDE), default=0) for i in range(2)]
     padding = iter(sizes)
     lines = []

@@ -66,6 +66,8 @@ def _parts(node: ast.expr) -> tuple[str, int]:
             return str(value), ATOM
         case ast.Attribute(ast.Name("math"), "pi"):
             return "π", ATOM
+        case ast.Attribute(x, "T"):
+            return f"{_set(x, ATOM)}<sup>T</sup>", POWER
         case ast.UnaryOp(ast.USub(), operand):
             return f"−{_set(operand, SIGN)}", FACTOR  # −g · out needs no parentheses
         case ast.BinOp(left, ast.Div(), right):

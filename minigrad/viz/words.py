@@ -127,7 +127,7 @@ def _attributes(node: Node, arguments: list[Any]) -> str:
             continue
         given[name] = value
     if node.name.startswith("getitem") and "index" in given:
-        return _index(given["index"])
+        return index_text(given["index"])
     if given.keys() == {"dim0", "dim1"}:
         return f"({given['dim0']}, {given['dim1']})"
     if op.views and node.name != "permute" and not given.keys() <= {"dim", "dims"}:
@@ -156,7 +156,7 @@ def _value(x: Any) -> str:
     return x if isinstance(x, str) else number(x)
 
 
-def _index(index: Any) -> str:
+def index_text(index: Any) -> str:
     """An index as it is written in brackets."""
     parts = index if isinstance(index, tuple) else (index,)
     return f"[{', '.join(map(_index_part, parts))}]"

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..measure import width
 from ..picture import Picture
 from .align import align
 from .bends import bend, gather, spread, torn
 from .layers import layer
 from .nest import Hop, Level, Node, Value, nest
 from .order import order
-from .route import MARGIN, TITLE, Path, stack, trace
+from .route import MARGIN, TITLE, Path, stack, title_start, trace
 
 Point = tuple[float, float]
 
@@ -118,8 +119,8 @@ def _assemble(picture: Picture, levels: dict[str | None, Level], hops: list[list
     placed.vertices = {name: boxes[name] for name in picture.vertices}
     placed.groups = {name: boxes[name] for name in picture.groups if name in boxes}
     for name, box in placed.groups.items():
-        doors = [box.left + node.centre for node in levels[name].nodes if node.kind == "entry" and not turned]
-        placed.titles[name] = (_between(box, sorted(doors), levels[name].title), box.top + TITLE - 5)
+        beside = None if turned else title_start(levels[name])
+        placed.titles[name] = (box.left + (MARGIN if beside is None else beside), box.top + TITLE - 5)
     pieces: dict[tuple[str | None, Value, str], Path] = {}
     for way in hops:
         path: Path = []
@@ -132,7 +133,7 @@ def _assemble(picture: Picture, levels: dict[str | None, Level], hops: list[list
         placed.edges.append(path)
     labelled: set[tuple[str, str, float]] = set()
     for edge, path in zip(picture.edges, placed.edges, strict=True):
-        at = _beside(path, turned) if edge.label else None
+        at = _beside(path, turned, width(edge.label, 10)) if edge.label else None
         if at and edge.loop:  # loops that share their way share their label
             same = (edge.source, edge.label, round(at[turned], 3))
             at = None if same in labelled else at
@@ -147,19 +148,19 @@ def _moved(point: tuple[float, ...], corner: Point, turned: bool) -> tuple[float
     return tuple(moved[i ^ 1] for i in range(len(moved))) if turned else tuple(moved)
 
 
-def _between(box: Box, doors: list[float], room: float) -> float:
-    """Where a title fits between the arrows that enter a group: as far left as it does, else at the left."""
-    starts = [box.left + MARGIN, *(x + 7 for x in doors)]
-    ends = [*(x - 5 for x in doors), box.right - 6]
-    return next((start for start, end in zip(starts, ends, strict=True) if end - start >= room), starts[0])
+def _beside(path: Path, turned: bool, room: float) -> Point:
+    """Where a label that takes so much `room` starts: beside the middle of an arrow back, else beside the arrow's head.
 
-
-def _beside(path: Path, turned: bool) -> Point:
-    """Where the label of an edge starts: beside the middle of an arrow back, else beside the head of the arrow."""
-    along = 0 if turned else 1
+    There it stands on the side that the arrow does not come from.
+    """
+    along, across = (0, 1) if turned else (1, 0)
     for before, point in pairwise(path):
         if len(point) == 2 and point[along] < before[along - 2]:
             x, y = (before[-2] + point[0]) / 2, (before[-1] + point[1]) / 2
             return (x - 8, y + 12) if turned else (x + 5, y + 3)
-    x, y = path[-1][-2:]
-    return (x - 18, y - 6) if turned else (x + 6, y - 8)
+    x, y = end = path[-1][-2:]
+    before_it = next((point for point in reversed(path) if abs(point[across - 2] - end[across]) > 1), end)
+    lower = before_it[across - 2] < end[across]  # it comes from the left or, if turned, from above
+    if turned:
+        return x - room - 4, y + (13 if lower else -6)
+    return x + (6 if lower or before_it is end else -6 - room), y - 8

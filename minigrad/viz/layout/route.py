@@ -10,6 +10,7 @@ from __future__ import annotations
 from .nest import Level, Node, Pin, Segment, Wire
 
 TITLE = 20.0  # the strip for the title of a group
+CLEAR = 6.0  # on either side of a title
 MARGIN = 10.0  # between the border of a group and what is in it
 ARROW = 8.0  # the straight last piece of every curve, where the head of the arrow is
 CURVE = 14.0  # the extent of a curve along, at least; it is longer where arrows go far across
@@ -33,13 +34,15 @@ def stack(level: Level, turned: bool) -> None:
         at += title + (MARGIN / 2 if inside else 0.0) + (TURN + ARROW if -1 in turns else 0.0)
     for i, layer in enumerate(level.layers):
         band = max((node.along for node in layer if not node.shadows and node.kind != "shadow"), default=0.0)
+        if "entry" in kinds[i]:  # arrows go straight on beside the title
+            band = max(band, title)
         for node in level.nodes:
             if node.shadows and node.shadows[-1].layer == i:  # what is left of it
                 band = max(band, level.bands[node.layer][0] + node.along - at)
         level.bands.append((at, at + band))
         at += band
         if i + 1 < len(level.layers):
-            at += _gap(level.gaps[i]) + (title if "entry" in kinds[i] else 0.0) + (TURN if i in turns else 0.0)
+            at += _gap(level.gaps[i]) + (TURN if i in turns else 0.0)
         elif "exit" not in kinds[i]:
             at += (MARGIN if inside else 0.0) + (TURN if i in turns else 0.0)
     if turned and at < level.title + 2 * MARGIN:  # a group is as long as its title
@@ -70,6 +73,21 @@ def _frame(level: Level, turned: bool) -> None:
     level.across = before + high - low + after
     for node in level.nodes:
         node.centre += before - low
+    if level.group is not None and not turned and title_start(level) is None:
+        doors = [node.centre for node in level.nodes if node.kind == "entry"]
+        left, right = MARGIN + level.title + CLEAR - min(doors), max(doors) + level.title + 2 * CLEAR - level.across
+        level.across += min(left, right)
+        if left <= right:
+            for node in level.nodes:
+                node.centre += left
+
+
+def title_start(level: Level) -> float | None:
+    """Where across a title fits between the arrows that enter a group: as far left as it does; None if nowhere."""
+    doors = sorted(node.centre for node in level.nodes if node.kind == "entry")
+    starts = [MARGIN, *(door + CLEAR for door in doors)]
+    ends = [*(door - CLEAR for door in doors), level.across - CLEAR]
+    return next((start for start, end in zip(starts, ends, strict=True) if end - start > level.title - 0.01), None)
 
 
 def _gap(gap: list[Segment]) -> float:
@@ -80,7 +98,7 @@ def _gap(gap: list[Segment]) -> float:
 
 def _within(level: Level, node: Node, free: float) -> float:
     """Where in its band a node starts: in the middle, but in a much higher band next to whom it belongs to."""
-    if node.kind in ("group", "shadow") or free == 0:
+    if node.kind in ("group", "shadow", "entry") or free == 0:
         return 0.0
     if free <= NEAR:
         return free / 2

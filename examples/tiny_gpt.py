@@ -1,0 +1,276 @@
+"""A tiny GPT: a stack of causal self-attention that predicts the next letter, and writes by drawing from its guesses.
+
+    python examples/tiny_gpt.py                                                     # tales of animals, half a minute
+    python examples/tiny_gpt.py --data input.txt.gz --blocks 4 --dim 128 --steps 2000
+    python examples/tiny_gpt.py --model mlp --data names.txt.gz --steps 200000      # a letter from three letters
+
+Causal means that no letter sees a later one, so a single pass over T letters gives T predictions to learn from. The
+loss is in nats (the mean of −log p of the letter that came), on the last tenth of the text, from which no model has
+learned. Beside it stand models that only count how often a letter comes, by itself or after the one to four before it.
+
+`--model mlp` is the network before attention: the vectors of the last three letters side by side, one hidden layer with
+batch normalisation. It reads each line by itself, as is right for a list of names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that it runs without being installed
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices this small are multiplied fastest by one thread
+
+import numpy as np
+
+import minigrad
+import nn
+import nn.functional as F
+from examples import lesson
+from examples.progress import Progress
+from minigrad import Tensor
+from minigrad.viz.figures import attention, curves
+from nn import optim
+from nn.data import Vocab, read_text
+from nn.decoding import sample
+from nn.masks import causal
+from nn.utils import clip_grad_norm_
+
+TALES = Path(__file__).parent / "data" / "tales.txt"
+CONTEXT = 3  # the letters that the MLP sees
+
+# ---- the models -----------------------------------------------------------------------------------------------------
+
+
+class GPT(nn.Module):
+    """Letters (B, T) → scores of each next letter (B, T, V), by blocks of causal attention.
+
+    The matrix that turns letters into vectors also turns vectors back into scores of letters.
+
+    Source: Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
+    """
+
+    def __init__(self, letters: int, dim: int, heads: int, blocks: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.embedding = nn.Embedding(letters, dim)
+        self.positions = nn.LearnedPositions(window, dim)
+        self.blocks = nn.ModuleList(
+            [nn.EncoderBlock(nn.MultiHead(dim, heads), dim, 4 * dim) for _ in range(blocks)],
+        )
+        self.norm = nn.LayerNorm(dim)
+        self.output = nn.Linear(dim, letters, bias=False)
+        self.output.weight = self.embedding.weight
+        for name, p in self.named_parameters():
+            if p.ndim == 2:  # what is added to the residual stream, 2 · blocks times, starts smaller
+                adds = name.endswith(("output.weight", "feedforward.3.weight"))
+                nn.init.normal_(p, std=0.02 / np.sqrt(2 * blocks if adds else 1))
+            elif name.endswith("bias"):
+                nn.init.zeros_(p)
+
+    def forward(self, letters: Tensor) -> Tensor:
+        x = self.positions(self.embedding(letters))
+        mask = causal(letters.shape[1])  # row i is True up to column i
+        for block in self.blocks:
+            x = block(x, mask=mask)
+        return self.output(self.norm(x))
+
+
+class MLP(nn.Module):
+    """Three letters (B, 3) → scores of the next letter (B, V).
+
+    Source: Bengio et al., "A Neural Probabilistic Language Model" (2003), JMLR 3.
+    """
+
+    def __init__(self, letters: int, dim: int = 10, hidden: int = 200) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(letters, dim)
+        self.hidden = nn.Linear(CONTEXT * dim, hidden, bias=False)  # the normalisation has a bias of its own
+        self.norm = nn.BatchNorm1d(hidden, momentum=0.001)
+        self.output = nn.Linear(hidden, letters)
+        nn.init.normal_(self.hidden.weight, std=5 / 3 / np.sqrt(CONTEXT * dim))
+        nn.init.normal_(self.output.weight, std=0.01)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, letters: Tensor) -> Tensor:
+        return self.output(self.norm(self.hidden(self.embedding(letters).flatten(1))).tanh())
+
+
+# ---- the data: what a model reads, and what comes next --------------------------------------------------------------
+
+
+def windows(ids: np.ndarray, size: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The letters from each start on, and those one further: both (B, T)."""
+    places = starts[:, None] + np.arange(size)
+    return ids[places], ids[places + 1]
+
+
+def contexts(lines: Sequence[str], vocab: Vocab) -> tuple[np.ndarray, np.ndarray]:
+    """Every letter of every line and its end (N), with the three letters before it (N, 3), ends before the first."""
+    rows = [np.array(vocab.encode("\n" * CONTEXT + line + "\n")) for line in lines]
+    before = [np.lib.stride_tricks.sliding_window_view(row[:-1], CONTEXT) for row in rows]
+    return np.concatenate(before), np.concatenate([row[CONTEXT:] for row in rows])
+
+
+def counting(train: str, val: str, order: int) -> float:
+    """The loss of predicting a letter by how often it came after the `order` before it, mixed with shorter contexts.
+
+    p(a | context) = (count(context a) + 5 · p(a | shorter context)) / (count(context) + 5)
+    """
+    letters = set(train + val)
+    grams = Counter(train[i - n : i + 1] for n in range(order + 1) for i in range(n, len(train)))
+    seen = Counter(train[i - n : i] for n in range(order + 1) for i in range(n, len(train)))
+    loss = 0.0
+    for i in range(order, len(val)):
+        p = 1 / len(letters)
+        for n in range(order + 1):
+            p = (grams[val[i - n : i + 1]] + 5 * p) / (seen[val[i - n : i]] + 5)
+        loss -= np.log(p)
+    return loss / (len(val) - order)
+
+
+# ---- training -------------------------------------------------------------------------------------------------------
+
+
+def train_gpt(model: GPT, ids: np.ndarray, a: argparse.Namespace) -> list[float]:
+    """AdamW, with a learning rate that rises over the first steps and then falls to a tenth, as a cosine does."""
+    rng = np.random.default_rng(a.seed)
+    matrices = [p for p in model.parameters() if p.ndim == 2]
+    rest = [p for p in model.parameters() if p.ndim != 2]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = optim.AdamW(groups, lr=a.lr or 1e-3, betas=(0.9, 0.99))
+    warm = min(100, a.steps // 10 + 1)
+    schedule = optim.lr_scheduler.LambdaLR(
+        optimizer, lambda t: min((t + 1) / warm, 0.55 + 0.45 * np.cos(np.pi * t / a.steps))
+    )
+    losses = []
+    progress = Progress(range(a.steps), "gpt")
+    for _ in progress:
+        letters, following = windows(ids, a.window, rng.integers(len(ids) - a.window, size=a.batch))
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(Tensor(letters)).flatten(0, 1), Tensor(following.ravel()))
+        loss.backward()
+        clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        progress.note = f"loss {losses[-1]:.3f}"
+    return losses
+
+
+def train_mlp(model: MLP, before: np.ndarray, following: np.ndarray, a: argparse.Namespace) -> list[float]:
+    """Plain gradient descent; half-way through, the learning rate falls to a tenth."""
+    rng = np.random.default_rng(a.seed)
+    optimizer = optim.SGD(model.parameters(), lr=a.lr or 0.1)
+    schedule = optim.lr_scheduler.StepLR(optimizer, a.steps // 2 + 1)
+    losses = []
+    progress = Progress(range(a.steps), "mlp")
+    for _ in progress:
+        rows = rng.integers(len(before), size=32)
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(Tensor(before[rows])), Tensor(following[rows]))
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        progress.note = f"loss {losses[-1]:.3f}"
+    return losses
+
+
+@minigrad.no_grad()
+def loss_on(model: nn.Module, letters: np.ndarray, following: np.ndarray, batch: int) -> float:
+    """The mean loss over all of these, the model in evaluation mode."""
+    model.eval()
+    total = 0.0
+    for i in range(0, len(letters), batch):
+        targets = Tensor(following[i : i + batch].ravel())
+        scores = model(Tensor(letters[i : i + batch]))
+        total += F.cross_entropy(scores.reshape(len(targets), -1), targets, reduction="sum").item()
+    model.train()
+    return total / following.size
+
+
+@minigrad.no_grad()
+def write(model: nn.Module, vocab: Vocab, start: str, letters: int, temperature: float, top_k: int | None) -> str:
+    """`start`, and so many letters more, each drawn from what the model expects after those before it."""
+    model.eval()
+    reach = model.window if isinstance(model, GPT) else CONTEXT
+    ids = vocab.encode("\n" * (CONTEXT if isinstance(model, MLP) else 1) + start)
+    for _ in range(letters):
+        scores = model(minigrad.tensor([ids[-reach:]])).reshape(-1, len(vocab))[-1]
+        ids.append(sample(scores, temperature, top_k).item())
+    return "".join(vocab.decode(ids)).strip("\n")
+
+
+# ---- the programme --------------------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    p = lesson.options(__doc__)
+    p.add_argument("--model", choices=["gpt", "mlp"], default="gpt", help="what predicts the next letter")
+    p.add_argument("--data", metavar="FILE.txt", type=Path, default=TALES, help="a text, plain or gzipped")
+    p.add_argument("--steps", type=int, help="batches to learn from; default: 500, or 10,000 for the mlp")
+    p.add_argument("--dim", type=int, default=64, help="features of the GPT's vectors; default: 64")
+    p.add_argument("--blocks", type=int, default=2, help="blocks of attention, one on the other; default: 2")
+    p.add_argument("--heads", type=int, default=4, help="heads in each block; default: 4")
+    p.add_argument("--window", type=int, default=64, help="letters that the GPT sees at once; default: 64")
+    p.add_argument("--batch", type=int, default=12, help="windows in a batch; default: 12")
+    p.add_argument("--lr", type=float, help="the highest learning rate; default: 0.001, or 0.1 for the mlp")
+    p.add_argument("--temperature", type=float, default=0.8, help="below 1: likelier letters; above: rarer ones")
+    p.add_argument("--top-k", type=int, help="draw from so many of the likeliest letters only; default: from all")
+    p.add_argument("--start", default="", help="what the model goes on from when it writes")
+    p.add_argument("--letters", type=int, default=300, help="how many letters it writes; default: 300")
+    return lesson.start(p, run, argv)
+
+
+def run(a: argparse.Namespace) -> dict[str, float]:
+    minigrad.manual_seed(a.seed)
+    text = read_text(a.data)
+    lines = text.splitlines()
+    if a.model == "mlp":  # lines are independent of each other
+        np.random.default_rng(a.seed).shuffle(lines)
+    vocab = Vocab({letter: 1 for letter in text}, padding=None, unknown=None)
+    cut = len(lines) * 9 // 10
+    parts = ["\n".join(part) + "\n" for part in (lines[:cut], lines[cut:])]
+    a.steps = 5 if a.short else a.steps or {"gpt": 500, "mlp": 10_000}[a.model]
+    losses: dict[str, float] = {}
+    if not a.short and len(text) < 300_000:
+        losses = {f"counting, {n} letters before": counting(*parts, n) for n in range(5)}
+
+    if a.model == "mlp":
+        model: nn.Module = MLP(len(vocab))
+        course = train_mlp(model, *contexts(lines[:cut], vocab), a)
+        losses["mlp"] = loss_on(model, *contexts(lines[cut:], vocab), 4096)
+    else:
+        train, val = (np.array(vocab.encode(part)) for part in parts)
+        if min(len(train), len(val)) <= a.window:
+            raise ValueError(f"{a.data}: {len(text)} letters are too few for --window {a.window}; a tenth is kept back")
+        model = GPT(len(vocab), a.dim, a.heads, a.blocks, a.window)
+        course = train_gpt(model, train, a)
+        losses["gpt"] = loss_on(model, *windows(val, a.window, np.arange(0, len(val) - a.window, a.window)), a.batch)
+    kept = "text" if a.model == "gpt" else "lines, in random order"
+    print(f"\nloss on the last tenth of the {kept} ({len(text):,} letters in all), nats per letter")
+    for name, loss in losses.items():
+        print(f"  {name:28}{loss:6.3f}")
+    print(
+        f"\nwritten at temperature {a.temperature:g}" + (f", of the {a.top_k} likeliest letters:" if a.top_k else ":")
+    )
+    print(write(model, vocab, a.start, 20 if a.short else a.letters, a.temperature, a.top_k))
+    if a.pictures is not None:
+        pictures = {f"{a.model}-loss.svg": curves({"loss": course})}
+        if isinstance(model, GPT):
+            some = text[:30]
+            with nn.record_attention(model) as maps, minigrad.no_grad():
+                model(minigrad.tensor([vocab.encode(some)]))
+            pictures["gpt-attention.svg"] = attention(maps, list(some))
+        lesson.write_pictures(a.pictures, pictures)
+    if not a.short and a.data == TALES and a.model == "gpt":
+        assert losses["gpt"] < losses["counting, 2 letters before"], "attention should know more than two letters tell"
+    return losses
+
+
+if __name__ == "__main__":
+    main()
