@@ -38,7 +38,6 @@ from nn import optim
 from nn.data import batches, read_csv
 
 SIDE = 8
-SHADES = " ░▒▓█"
 STROKES = {  # each digit in a square from (0, 0) to (1, 1), down and across: lines from point to point
     0: [[(0, 0.5), (0.2, 0.9), (0.8, 0.9), (1, 0.5), (0.8, 0.1), (0.2, 0.1), (0, 0.5)]],
     1: [[(0.25, 0.25), (0, 0.55), (1, 0.55)]],
@@ -151,7 +150,7 @@ class Convolutional(nn.Module):
 # ---- training and using them ----------------------------------------------------------------------------------------
 
 
-def train(model: nn.Module, data: Pictures, epochs: int, name: str, lr: float = 3e-3) -> None:
+def train(model: nn.Module, data: Pictures, epochs: int, lr: float, name: str) -> None:
     optimizer = optim.Adam(model.parameters(), lr=lr)
     schedule = warm_up_and_decay(optimizer, epochs * -(-len(data.digits) // 64))
     progress = Progress(range(epochs), name)
@@ -191,16 +190,12 @@ def map_of(model: Attentive, picture: np.ndarray, row: int, column: int) -> np.n
     return np.kron(weights, np.ones((model.patch, model.patch))) / model.patch**2  # each pixel its part of the patch
 
 
-def shades(picture: np.ndarray) -> list[str]:
-    """A picture as lines of text, the greatest of its numbers black."""
-    return ["".join(SHADES[min(int(5 * v / picture.max()), 4)] * 2 for v in line) for line in picture]
-
-
 def print_map(digit: int, picture: np.ndarray, weights: np.ndarray, row: int, column: int) -> None:
     """The digit, and beside it where its pixel looks, mean of the heads."""
     print(f"\na {digit}, and where the patch at row {row}, column {column} looks (mean of {len(weights)} heads)")
-    for i, (ink, looks) in enumerate(zip(shades(picture), shades(weights.mean(0)), strict=True)):
-        print(f"  |{ink}|   |{looks}|" + (f"  ← row {row}" if i == row else ""))
+    left, right = (lesson.shaded(values).repeat(2, axis=1) for values in (picture, weights.mean(0)))
+    for i, (ink, looks) in enumerate(zip(left, right, strict=True)):
+        print(f"  |{''.join(ink)}|   |{''.join(looks)}|" + (f"  ← row {row}" if i == row else ""))
 
 
 # ---- the programme --------------------------------------------------------------------------------------------------
@@ -221,20 +216,21 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         learn, judge = made_up_pictures(60 if a.short else 1500, rng), made_up_pictures(30 if a.short else 500, rng)
     attentive = f"attention, {(SIDE // a.patch) ** 2} patches"
     models = {
-        "softmax regression": lambda: nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 10)),
-        "convolution": Convolutional,
-        attentive: lambda: Attentive(a.patch),
+        "softmax regression": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 10)), 2e-2),
+        "convolution": (Convolutional, 3e-3),
+        attentive: (lambda: Attentive(a.patch), 3e-3),
     }
     accuracies = {"nearest neighbour": nearest_neighbour(learn, judge)}
-    for name, make in models.items():
+    for name, (make, lr) in models.items():
         minigrad.manual_seed(a.seed)
         model = make()
-        train(model, learn, 1 if a.short else 15, name)
+        train(model, learn, 1 if a.short else 15, lr, name)
         accuracies[name] = accuracy(model, judge)
     lesson.print_accuracies(f"{len(judge.digits)} pictures, learned from {len(learn.digits)}: right", accuracies)
 
     shown = judge.ink[0]
     row, column = np.unravel_index(shown.argmax(), shown.shape)  # in the middle of a stroke
+    assert isinstance(model, Attentive)  # the last one
     weights = map_of(model, shown, row, column)
     print_map(int(judge.digits[0]), shown, weights, int(row), int(column))
     lesson.write_pictures(a.pictures, {"pixel.svg": attention(weights, range(SIDE))})

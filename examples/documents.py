@@ -42,7 +42,6 @@ SUBJECTS = {
 }
 CUES = ["in short", "above all", "the main point :", "to sum up"]
 FILLERS = ["the", "a", "some", "many", "was", "were", "seems", "near", "after", "before", "good", "bad", "old", "new"]
-SHADES = " ░▒▓█"  # a weight below a fifth of the greatest beside it, below two fifths …
 
 
 class Document(NamedTuple):
@@ -156,17 +155,12 @@ def weights_of(model: TwoStoreys, document: Document, vocab: Vocab) -> tuple[np.
     return sentences[0].numpy(), [row[: len(s)].numpy() for row, s in zip(words[0], document.sentences, strict=True)]
 
 
-def shaded(weights: np.ndarray) -> list[str]:
-    """A mark for each weight, the darker the nearer to the greatest."""
-    return [SHADES[min(int(5 * w / weights.max()), 4)] for w in weights]
-
-
 def print_attention(model: TwoStoreys, document: Document, vocab: Vocab) -> None:
     """Each sentence with its share of the document; before each word a mark for its weight."""
     sentences, words = weights_of(model, document, vocab)
     print(f"\na document on {list(SUBJECTS)[document.label]}, as the model weighs it")
     for share, sentence, row in zip(sentences, document.sentences, words, strict=True):
-        marked = "  ".join(f"{mark}{word}" for mark, word in zip(shaded(row), sentence, strict=True))
+        marked = "  ".join(f"{mark}{word}" for mark, word in zip(lesson.shaded(row), sentence, strict=True))
         print(f"  {100 * share:5.1f} %  {marked}")
 
 
@@ -200,6 +194,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         accuracies[name] = accuracy(model, test, vocab)
     lesson.print_accuracies(f"{len(test)} documents of 2 to {len(SUBJECTS)} sentences: right", accuracies)
     shown = next(d for d in test if len(d.sentences) >= 3)
+    assert isinstance(model, TwoStoreys)  # the last one
     print_attention(model, shown, vocab)
     lesson.write_pictures(a.pictures, pictures_of(model, shown, vocab))
 

@@ -36,7 +36,7 @@ Drawing = Callable[..., ComputationGraph]  # takes options of `draw`, such as th
 
 
 class SelfAttention(nn.Module):
-    """One head, with names for what the lectures name. x: (T, D)."""
+    """One head, with names for what the lectures name. x: (T, D); mask: (T, T), where not to look."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)
         scores = q @ k.T / x.shape[-1] ** 0.5
-        attention = scores.masked_fill(~mask, -math.inf).softmax(-1)
+        attention = scores.masked_fill(mask, -math.inf).softmax(-1)
         context = attention @ v
         q.name, k.name, v.name = "Q", "K", "V"
         scores.name, attention.name, context.name = "scores", "attention", "context"
@@ -84,7 +84,7 @@ def classified() -> tuple[Classifier, Tensor]:
     """A classifier, and its loss on six random tokens after the backward pass."""
     model = Classifier(8, 5)
     x = minigrad.randn(6, 8)
-    mask = minigrad.ones(6, 6).tril().bool()
+    mask = minigrad.ones(6, 6).triu(1).bool()  # what lies in the future
     target = minigrad.tensor([3])
     x.name, mask.name, target.name = "x", "causal mask", "target"
     loss = F.cross_entropy(model(x, mask), target)

@@ -59,6 +59,16 @@ def print_accuracies(title: str, accuracies: Mapping[str, float]) -> None:
         print(f"  {name}{' ' * (widest - columns(name))}  {100 * value:5.1f}")
 
 
+def shaded(values: np.ndarray) -> np.ndarray:
+    """A mark for each number from 0, the darker the nearer to the greatest of them.
+
+    >>> "".join(shaded(np.array([0.0, 0.1, 0.3, 0.5])))
+    ' ░▓█'
+    """
+    steps = (5 * values / values.max()).astype(np.int64).clip(0, 4)
+    return np.array(list(" ░▒▓█"))[steps]
+
+
 def write_pictures(directory: Path | None, pictures: Mapping[str, Figure]) -> None:
     """Write each picture to `directory`, if there is one, under its name: "map.svg", "heads.html" …"""
     if directory is not None:

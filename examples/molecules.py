@@ -6,8 +6,8 @@
 The atoms are one-hot vectors; the bonds are the mask, for an atom looks at those it is bound to. The molecules are made
 up, in pairs: the same atoms bound in two ways, one of which has what is looked for. So whoever only counts atoms is
 right half the time, exactly. Rings are the harder question, and a limit of attention: its weights sum to one, so it
-takes the mean over the neighbours and cannot count them; what an atom is bound to tells it about the ring only by
-chance. Told how many bonds each atom has (`attention, bonds counted`), it sees more.
+takes the mean over the neighbours and cannot count them, and finds rings only in part. Told how many bonds each atom
+has (`attention, bonds counted`), it finds nearly all.
 """
 
 from __future__ import annotations

@@ -16,9 +16,10 @@ The exact match is printed (the share of answers without any error), on sources 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices this small are mu
 import numpy as np
 
 import minigrad
-import nn
 import nn.functional as F
 from examples import lesson
 from examples.progress import Progress
@@ -40,58 +40,72 @@ from nn.seq2seq import DECODERS, ENCODERS, Seq2Seq
 from nn.utils import clip_grad_norm_
 
 PHRASES = Path(__file__).parent / "data" / "phrases.tsv"
-MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = [
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+]  # fmt: skip
 LETTERS = "abcdefghij"
 LENGTHS = (5, 10, 20, 40)
+SHOWN = {  # what is printed: sources, and for the map of the first one how it should come out
+    "dates": (["3 May 2021", "the 11. of June, 1987"], list("2021-05-03")),
+    "reverse": (["badicefghj"], list("jhgfecidab")),
+    "phrases": (["我每天喝茶", "我爱机器学习"], ["I", "drink", "tea", "every", "day"]),
+}
 BOS, EOS = 2, 3  # after the padding, 0, and what is unknown, 1
 
 Pair = tuple[list[str], list[str]]  # the tokens of a source, and of its target
 
 
 class Task(NamedTuple):
-    """What to learn from, what to be judged by, and how long to learn."""
+    """Batches to learn from, without an end; pairs to be judged by; how many steps; what stands between words."""
 
-    train: list[Pair]
-    test: list[Pair]
+    batches: Iterator[list[Pair]]
+    tests: dict[str, list[Pair]]
     steps: int
+    blank: str = ""
 
 
 # ---- the tasks ------------------------------------------------------------------------------------------------------
 
 
+def drawn_from(pairs: Sequence[Pair], size: int) -> Iterator[list[Pair]]:
+    """Every pair once, in batches, and then again."""
+    while True:
+        for rows in buckets([len(source) for source, _ in pairs], size):
+            yield [pairs[i] for i in rows]
+
+
 def dates(rng: np.random.Generator) -> Task:
-    """Days of the years 1950 to 2049, each written in one of six ways; a tenth of the days is kept for the test."""
-    first = np.datetime64("1950-01-01")
-    days = [str(first + int(i)) for i in rng.permutation(36525)[:6000]]
+    """Days of the years 1950 to 2049, each written in one of six ways; those of the test are not learned from."""
     pairs: list[Pair] = []
-    for day in days:
-        year, month, number = day[:4], int(day[5:7]), int(day[8:])
+    for day in np.datetime64("1950-01-01") + rng.permutation(36525)[:6000]:
+        year, month, number = str(day)[:4], int(str(day)[5:7]), int(str(day)[8:])
         name = MONTHS[month - 1]
         forms = [
             f"{number} {name} {year}", f"{name} {number}, {year}", f"{number} {name[:3]} {year}",
             f"{name[:3]} {number} {year}", f"{number}.{month}.{year}", f"the {number}. of {name}, {year}",
         ]  # fmt: skip
-        pairs.append((list(forms[rng.integers(len(forms))]), list(day)))
-    return Task(pairs[600:], pairs[:600], 400)
+        pairs.append((list(forms[rng.integers(len(forms))]), list(str(day))))
+    return Task(drawn_from(pairs[500:], 64), {"dates": pairs[:500]}, 400)
 
 
 def reversal(rng: np.random.Generator) -> Task:
-    """Words of random letters, to be written backwards."""
+    """Words of random letters, to be written backwards; a batch has words of one length."""
 
-    def word(length: int) -> Pair:
-        letters = rng.choice(list(LETTERS), length).tolist()
-        return letters, letters[::-1]
+    def words(count: int, length: int) -> list[Pair]:
+        letters = rng.choice(list(LETTERS), (count, length)).tolist()
+        return [(word, word[::-1]) for word in letters]
 
-    train = [word(int(rng.integers(1, 11 if i % 2 else 41))) for i in range(20_000)]
-    return Task(train, [word(length) for length in LENGTHS for _ in range(100)], 1000)
+    tests = {f"length {length}": words(100, length) for length in LENGTHS}
+    return Task((words(32, int(rng.integers(1, 45))) for _ in itertools.count()), tests, 1000)
 
 
 def phrases(rng: np.random.Generator) -> Task:
     """Short Chinese sentences, by character, and what they are in English, by word; a fifth is kept for the test."""
     pairs: list[Pair] = [(list(chinese), english.split()) for chinese, english in read_tsv(PHRASES)]
-    order = [0, 1, 2, 3, *(4 + rng.permutation(len(pairs) - 4))]  # those that are printed are learned
-    cut = len(pairs) * 4 // 5
-    return Task([pairs[i] for i in order[:cut]], [pairs[i] for i in order[cut:]], 400)
+    order = rng.permutation(len(pairs))
+    learned, kept = ([pairs[i] for i in part] for part in np.split(order, [len(pairs) * 4 // 5]))
+    return Task(drawn_from(learned, 32), {"phrases learned": learned, "new phrases": kept}, 400, " ")
 
 
 TASKS: dict[str, Callable[[np.random.Generator], Task]] = {"dates": dates, "reverse": reversal, "phrases": phrases}
@@ -102,10 +116,11 @@ TASKS: dict[str, Callable[[np.random.Generator], Task]] = {"dates": dates, "reve
 class Translator:
     """A `Seq2Seq` that takes and gives tokens."""
 
-    def __init__(self, pairs: Sequence[Pair], encoder: str, decoder: str, attention: bool, dim: int = 64) -> None:
+    def __init__(self, task: Task, encoder: str, decoder: str, attention: bool, dim: int = 64) -> None:
+        known = [pair for _ in range(100) for pair in next(task.batches)]
         specials = ("<bos>", "<eos>")
-        self.sources = Vocab((token for source, _ in pairs for token in source), specials=specials)
-        self.targets = Vocab((token for _, target in pairs for token in target), specials=specials)
+        self.sources = Vocab((token for source, _ in known for token in source), specials=specials)
+        self.targets = Vocab((token for _, target in known for token in target), specials=specials)
         self.model = Seq2Seq(len(self.sources), len(self.targets), dim, encoder, decoder, attention)
 
     def read(self, pairs: Sequence[Pair]) -> tuple[np.ndarray, np.ndarray]:
@@ -118,17 +133,15 @@ class Translator:
         scores = self.model(*self.read(pairs), target[:, :-1])  # (B, Tt, V)
         return F.cross_entropy(scores.flatten(0, 1), Tensor(target[:, 1:].ravel()), ignore_index=0)
 
-    def train(self, pairs: Sequence[Pair], steps: int, name: str) -> list[float]:
-        """The losses of so many batches of 64."""
-        optimizer = optim.Adam(self.model.parameters(), lr=4e-3)
+    def train(self, batches: Iterable[list[Pair]], steps: int, name: str) -> list[float]:
+        """Adam, with a learning rate that rises, then falls to 0; the losses."""
+        optimizer = optim.Adam(self.model.parameters(), lr=8e-3)
         schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / 50, (steps - t) / steps))
         losses: list[float] = []
-        epoch: list[list[int]] = []
-        progress = Progress(range(steps), name)
-        for _ in progress:
-            epoch = epoch or buckets([len(source) for source, _ in pairs], 64)
+        progress = Progress(itertools.islice(batches, steps), name, steps)
+        for pairs in progress:
             optimizer.zero_grad()
-            loss = self.loss([pairs[i] for i in epoch.pop()])
+            loss = self.loss(pairs)
             loss.backward()
             clip_grad_norm_(self.model.parameters(), 1.0)
             optimizer.step()
@@ -151,12 +164,11 @@ class Translator:
         answers = self.translate(pairs, beam)
         return float(np.mean([answer == target for answer, (_, target) in zip(answers, pairs, strict=True)]))
 
-    def alignment(self, source: list[str]) -> Figure:
-        """A map of where the decoder looks while it writes: a row for each token written, a column for each read."""
-        pair = (source, self.translate([(source, source)])[0])
+    def alignment(self, pair: Pair) -> Figure:
+        """Where the decoder looks as it writes the target: a row for each token written, a column for each read."""
         target = [BOS, *self.targets.encode(pair[1])]
-        weights = self.model.alignment(*self.read([pair]), np.array([target]))
-        return attention(weights[0], [*pair[1], "end"], [*source, "end"])
+        weights = self.model.alignment(*self.read([pair]), [target])
+        return attention(weights[0], [*pair[1], "end"], [*pair[0], "end"])
 
 
 # ---- the programme --------------------------------------------------------------------------------------------------
@@ -174,24 +186,35 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
 
 def run(a: argparse.Namespace) -> dict[str, float]:
-    task = TASKS[a.task](np.random.default_rng(a.seed))
-    if a.short:
-        task = Task(task.train[:128], task.test[::40][:8], 3)
-    steps = task.steps if a.steps is None or a.short else a.steps
     results: dict[str, float] = {}
-    pictures: dict[str, Figure] = {}
-    losses = {}
-    for name in ["without attention"] if a.no_attention else ["attention", "without attention"]:
+    losses, answers = {}, {}
+    for name in ("without attention", "attention")[: 1 if a.no_attention else 2]:
+        task = TASKS[a.task](np.random.default_rng(a.seed))
         minigrad.manual_seed(a.seed)
-        translator = Translator(task.train, a.encoder, a.decoder, attention=name == "attention")
-        losses[name] = translator.train(task.train, steps, f"{a.encoder} → {a.decoder}, {name}")
-        results[name] = translator.exact_match(task.test, a.beam)
-        print(name, results[name])
-        for length in LENGTHS:
-            some = [p for p in task.test if len(p[0]) == length]
-            if some: print(length, translator.exact_match(some, a.beam))
-        if name == "attention":
-            print(translator.alignment(task.test[0][0]))
+        tests = {title: pairs[:3] if a.short else pairs for title, pairs in task.tests.items()}
+        translator = Translator(task, a.encoder, a.decoder, attention=name == "attention")
+        steps = 2 if a.short else a.steps or task.steps
+        losses[name] = translator.train(task.batches, steps, f"{a.encoder} → {a.decoder}, {name}")
+        results |= {f"{title}, {name}": translator.exact_match(pairs, a.beam) for title, pairs in tests.items()}
+        sources, expected = SHOWN[a.task]
+        answers[name] = translator.translate([(list(source), expected) for source in sources], a.beam)
+
+    search = "greedy search" if a.beam == 1 else f"a beam of {a.beam}"
+    print(f"\nexact match, %, {search}" + "".join(f"{name:>20}" for name in losses))
+    for title in tests:
+        cells = "".join(f"{100 * results[f'{title}, {name}']:20.1f}" for name in losses)
+        print(f"  {title:{len(search) + 14}}{cells}")
+    print()
+    for i, source in enumerate(sources):
+        for name in losses:
+            print(f"{source} → {task.blank.join(answers[name][i])}   ({name})")
+    pictures = {f"{a.task}-loss.svg": curves(losses)}
+    if not a.no_attention:
+        pictures[f"{a.task}-alignment.svg"] = figure = translator.alignment((list(sources[0]), expected))
+        print(f"\nwhere it looks, a row for each token that it writes: {figure}")
+    lesson.write_pictures(a.pictures, pictures)
+    if not a.short and a.task == "dates" and not a.no_attention and a.steps is None:
+        assert results["dates, attention"] > 0.9, "with attention, the dates should be learned"
     return results
 
 

@@ -75,7 +75,7 @@ def made_up_voices(words: int, rng: np.random.Generator) -> Recordings:
     """So many words of two to four vowels, each from a random voice."""
     labels = rng.integers(len(THROATS), size=words)
     throats = list(THROATS.values())
-    sounds = [sing(rng.choice(list(VOWELS), rng.integers(2, 5)), throats[label], rng) for label in labels]
+    sounds = [sing(rng.choice(list(VOWELS), rng.integers(2, 5)).tolist(), throats[label], rng) for label in labels]
     return Recordings([log_mel(sound, RATE) for sound in sounds], labels, list(THROATS))
 
 

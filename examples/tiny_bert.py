@@ -18,7 +18,6 @@ import argparse
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +30,7 @@ import minigrad
 import nn
 import nn.functional as F
 from examples import lesson
+from examples.counting import NEIGHBOURS, Neighbours
 from examples.progress import Progress
 from minigrad import Tensor
 from minigrad.viz.figures import curves, head_view
@@ -93,30 +93,6 @@ def hide(ids: np.ndarray, real: np.ndarray, words: int, rng: np.random.Generator
     fate = rng.random(ids.shape)
     ids = np.where(chosen & (fate < 0.8), MASK, ids)
     return np.where(chosen & (fate >= 0.9), rng.integers(MASK + 1, words, ids.shape), ids), chosen
-
-
-COUNTED = ("unigram", "bigram", "both neighbours")
-
-
-class Counts:
-    """The word that was seen most often: at all, after the word on the left, between the words on both sides."""
-
-    def __init__(self, tales: Sequence[Sequence[str]]) -> None:
-        seen: dict[tuple[str, ...], Counter[str]] = {}
-        for tale in tales:
-            for i, word in enumerate(tale):
-                for n in range(len(COUNTED)):
-                    seen.setdefault(self.context(tale, i, n), Counter())[word] += 1
-        self.best = {context: counter.most_common(1)[0][0] for context, counter in seen.items()}
-
-    def context(self, tale: Sequence[str], i: int, n: int) -> tuple[str, ...]:
-        """The n neighbours by which word i is guessed: none, the left one, both; nothing stands beyond the ends."""
-        padded = ["", *tale, ""]
-        return (padded[i], padded[i + 2])[:n]
-
-    def guess(self, tale: Sequence[str], i: int, n: int) -> str:
-        """The guess from n neighbours, or from fewer where they never stood together."""
-        return self.best.get(self.context(tale, i, n)) or self.guess(tale, i, n - 1)
 
 
 # ---- training and using it ------------------------------------------------------------------------------------------
@@ -185,9 +161,9 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     model = BERT(len(vocab))
     course = train(model, [vocab.encode(tale) for tale in learned], 3 if a.short else a.steps, a.seed)
 
-    counts = Counts(learned)
+    counts = Neighbours(learned)
     words = [(tale, i) for tale in kept for i in range(len(tale))]
-    guesses = {name: [counts.guess(*where, n) for where in words] for n, name in enumerate(COUNTED)}
+    guesses = {name: [counts.guess(*where, n) for where in words] for n, name in enumerate(NEIGHBOURS)}
     guesses["bert"] = [guess for tale in kept for guess in guess_each(model, vocab, tale)]
     accuracies = {
         name: float(np.mean([guess == tale[i] for guess, (tale, i) in zip(each, words, strict=True)]))

@@ -410,6 +410,7 @@ __all__ = [
     "porting",
     "pow",
     "prod",
+    "profile",
     "rand",
     "rand_like",
     "randint",
@@ -494,6 +495,7 @@ LAZY = {
     "draw": "viz.draw",
     "explain": "viz.html",
     "make_dot": "viz.draw",
+    "profile": "profiler",
     "record": "viz.record",
     "viz": "viz",
 }
@@ -503,5 +505,5 @@ def __getattr__(name: str) -> Any:
     if name not in LAZY:
         raise porting.missing("minigrad", name, __all__)
     module = importlib.import_module(f"{__name__}.{LAZY[name]}")
-    value = globals()[name] = module if name == LAZY[name] else getattr(module, name)
+    value = globals()[name] = module if name == "viz" else getattr(module, name)
     return value

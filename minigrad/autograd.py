@@ -61,6 +61,9 @@ class Observer:
     def gradient(self, node: Node, i: int, g: Any, gradient: Any) -> None:
         """Called when `node`, having received `g`, has computed the `gradient` of its input `i`."""
 
+    def mark(self, what: str) -> None:
+        """Called after work that is no operation: before a backward pass, and after the step of an optimizer."""
+
 
 @contextlib.contextmanager
 def watching(observer: Observer) -> Iterator[None]:

@@ -8,7 +8,6 @@ refused. What is not listed at all works only on tensors that do not require gra
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from .errors import ShapeError
 from .methods import where
+from .op import Signature
 from .ops import elementwise, linalg, reduce
 from .ops import index as indexing
 from .ops import shape as shapes
@@ -24,7 +24,7 @@ from .tensor import Tensor, numpy_functions
 
 def _refusing(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, with an error that names an option of the NumPy function `name` which it does not have."""
-    known = inspect.signature(function).parameters.keys()
+    known = set(Signature.of(function).names)
 
     def call(*args: Any, **options: Any) -> Any:
         for option in options.keys() - known:

@@ -6,6 +6,8 @@ them, and save and restore the state of the generator. Any of these takes `gener
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,14 +30,20 @@ class Generator:
     """
 
     def __init__(self, device: Any = None) -> None:
-        self.manual_seed(int(np.random.SeedSequence().generate_state(1, np.uint64)[0]))
+        self.manual_seed(int.from_bytes(os.urandom(8), "little"))
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`; the same seed gives the same numbers."""
         if not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ValueError(f"manual_seed: a seed is a whole number from 0, not {seed!r}")
-        self.numpy, self.seed = np.random.default_rng(int(seed)), int(seed)
+        self.seed = int(seed)
+        vars(self).pop("numpy", None)
         return self
+
+    @functools.cached_property
+    def numpy(self) -> np.random.Generator:
+        """NumPy's generator, made when the first number is drawn: loading `numpy.random` takes a while."""
+        return np.random.default_rng(self.seed)
 
     def initial_seed(self) -> int:
         """The seed it began with."""

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from . import device as devices
 from .tensor import Tensor, wrap
 
 _STRUCTURE = "__structure__"
@@ -58,12 +59,17 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], map_location: Any = None, *, weights_only: bool = True) -> Any:
     """What `save` wrote to the file `path`; of a file from elsewhere, a dictionary of its tensors.
 
-    **Raises** `ValueError` if the file is no `.npz` (or `.safetensors`) file of numbers, or is damaged; `ImportError`
-    for `.safetensors` without the package of that name.
+    `map_location` and `weights_only` are accepted for PyTorch's sake: tensors are always on the cpu, and nothing that
+    is in a file is ever run.
+
+    **Raises** `ValueError` if the file is no `.npz` (or `.safetensors`) file of numbers, or is damaged, or for another
+    `map_location` than "cpu"; `ImportError` for `.safetensors` without the package of that name.
     """
+    if isinstance(map_location, (str, devices.device)):
+        devices.device(map_location)
     where = f"load: {os.fspath(path)!r}"
     with open(path, "rb") as file:
         if _is_safetensors(path):

@@ -109,7 +109,19 @@ def placed(positions: Module | None, q: Tensor, k: Tensor) -> tuple[Tensor, Tens
         return positions(q), positions(k), None
     if isinstance(positions, RelativeKeys):
         return q, k, positions(q, k.shape[-2])
-    return q, k, positions(q.shape[-2], k.shape[-2])
+    return q, k, for_heads(positions(q.shape[-2], k.shape[-2]), 1 if q.ndim == 3 else q.shape[1]).to(q.dtype)
+
+
+def for_heads(bias: Tensor, heads: int) -> Tensor:
+    """The bias (H, Tq, Tk) that positions give, if it is for so many heads, or one for all of them (H = 1).
+
+    **Raises** `ShapeError` if it is not.
+    """
+    if bias.shape[0] not in (1, heads):
+        raise ShapeError(
+            f"positions: they are for {bias.shape[0]} heads, but the layer has {heads}; give both the same number"
+        )
+    return bias
 
 
 class Attention(Module):
@@ -207,7 +219,7 @@ class CrossAttention(Module):
     ) -> Any:
         """Attend; `lengths` (B) hides the padding of the context, `mask` is (Tq, Tk), (B, Tq, Tk) or (B, 1, Tq, Tk)."""
         if query.ndim == 2:  # one query for all positions: a sequence of one
-            y, weights = self(query.unsqueeze(1), context, mask, lengths, return_weights=True)
+            y, weights = self.forward(query.unsqueeze(1), context, mask, lengths, return_weights=True)
             return (y.squeeze(1), weights.squeeze(1)) if return_weights else y.squeeze(1)
         batch, queries, _ = sizes_of(self, query)
         keys = sizes_of(self, context)[1]
@@ -299,6 +311,8 @@ class AttentionPool(Module):
     def forward(self, x: Tensor, mask: Any = None, lengths: Any = None, return_weights: bool = False) -> Any:
         """Pool; `lengths` (B) hides the padding, `mask` (B, T) is True for the vectors that count."""
         batch, steps, dim = sizes_of(self, x)
+        if dim != self.d_v:
+            raise ShapeError(f"AttentionPool({self.d_v}): the vectors have {dim} features (shape {x.shape})")
         if mask is not None:
             mask = minigrad.as_tensor(mask)
             if mask.shape != (batch, steps):

@@ -5,8 +5,8 @@
     x = log_mel(signal, rate)                 # (T, 24): what a model learns from, one vector for each frame
 
 The numbers of `log_mel` depend on loudness and microphone: subtract their mean over the training data, and divide by
-their deviation, before a model sees them. Everything here is NumPy arrays; every layer and operation takes them as they
-are.
+their deviation, before a model sees them. Everything here is NumPy arrays; `minigrad.tensor(x)` makes of one what
+layers take.
 
 Letters: N samples, T frames, W samples of a frame. Times are in seconds, frequencies in hertz.
 """

@@ -18,10 +18,10 @@ from .module import Module, Parameter
 Size = int | Sequence[int]  # one number for all dimensions, or one for each
 
 
-def _sizes(value: Size, n: int) -> tuple[int, ...]:
-    sizes = (value,) * n if isinstance(value, int) else tuple(value)
+def _sizes(layer: Module, value: Size, n: int) -> tuple[int, ...]:
+    sizes = tuple(value) if isinstance(value, Sequence) else (value,) * n
     if len(sizes) != n:
-        raise ShapeError(f"conv: one number or {n} of them are needed, not {sizes}")
+        raise ShapeError(f"{type(layer).__name__}: one number{f' or {n} of them are' * (n > 1)} needed, not {sizes}")
     return sizes
 
 
@@ -54,9 +54,9 @@ class _Conv(Module):
         if isinstance(padding, str) and padding not in ("same", "valid"):
             raise ValueError(f"{type(self).__name__}: padding is a number, 'same' or 'valid', not {padding!r}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride = _sizes(kernel_size, self.ndim), _sizes(stride, self.ndim)
-        self.padding = padding if isinstance(padding, str) else _sizes(padding, self.ndim)
-        self.dilation = _sizes(dilation, self.ndim)
+        self.kernel_size, self.stride = _sizes(self, kernel_size, self.ndim), _sizes(self, stride, self.ndim)
+        self.padding = padding if isinstance(padding, str) else _sizes(self, padding, self.ndim)
+        self.dilation = _sizes(self, dilation, self.ndim)
         if padding == "same" and self.stride != (1,) * self.ndim:
             raise ShapeError(f"{type(self).__name__}: padding='same' keeps the length only with stride 1, not {stride}")
         self.weight = Parameter(minigrad.empty(out_channels, in_channels // groups, *self.kernel_size))
@@ -225,8 +225,8 @@ class AvgPool1d(_AvgPool):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        stride = None if stride is None else _sizes(stride, 1)
-        super().__init__(_sizes(kernel_size, 1), stride, _sizes(padding, 1), ceil_mode, count_include_pad)
+        stride = None if stride is None else _sizes(self, stride, 1)
+        super().__init__(_sizes(self, kernel_size, 1), stride, _sizes(self, padding, 1), ceil_mode, count_include_pad)
 
 
 class AvgPool2d(_AvgPool):

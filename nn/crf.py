@@ -24,7 +24,7 @@ from minigrad import ShapeError, Tensor, enable_grad, grad, logsumexp, where
 from minigrad.errors import DimError
 from minigrad.ops.index import plain_values
 
-from . import init
+from . import init, masks
 from .module import Module, Parameter
 
 
@@ -139,17 +139,10 @@ class CRF(Module):
                 f"CRF: scores (batch, steps, {self.num_tags} tags), one step or more, are needed, not {scores.shape}"
             )
         batch, steps, _ = scores.shape
-        if lengths is None and mask is None:
-            return np.ones((batch, steps), bool)
-        if lengths is not None and mask is not None:
-            raise ValueError("CRF: lengths and mask say the same thing; give one of them")
+        if mask is None:
+            return masks.real(lengths, batch, steps).numpy().reshape(batch, steps)
         if lengths is not None:
-            counts = plain_values(lengths)
-            if counts.shape != (batch,) or (batch and not 0 <= counts.min() <= counts.max() <= steps):
-                raise ShapeError(
-                    f"CRF: {batch} lengths from 0 to {steps} fit the scores {scores.shape}, not {counts.tolist()}"
-                )
-            return np.arange(steps) < counts[:, None]
+            raise ValueError("CRF: lengths and mask say the same thing; give one of them")
         real = plain_values(mask)
         if real.dtype != bool:
             raise TypeError(f"CRF: mask is boolean, True at real steps, not {real.dtype}; write mask.bool()")

@@ -7,7 +7,8 @@
         words, lengths = pad([encoded[i] for i in indices])                  # (B, T), (B)
         mask = length_mask(lengths)                                          # (B, T), True = a real token
 
-Everything here is lists and NumPy arrays; every layer and operation takes the arrays as they are.
+Everything here is lists and NumPy arrays. `Embedding`, the losses and every `lengths=` and `mask=` take the arrays as
+they are; for vectors that go into other layers, write `minigrad.tensor(x)`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad import Generator, ShapeError
+from minigrad.ops.index import plain_values
 from minigrad.random import shuffle_order
 from minigrad.tensor import as_array
 
@@ -229,7 +231,7 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> Iterator[lis
     The first row, often the names of the columns, is a row like the others. Empty lines are passed over.
 
     **Raises** `ValueError` with file and line where a row has more or fewer fields than the first, where a quote is not
-    closed, is not UTF-8, or if there are no rows.
+    closed in its line, where the file is not UTF-8, or if there are no rows.
     """
     number = width = 0
     for number, line in _lines(path):
@@ -313,17 +315,19 @@ def length_mask(lengths: Any, T: int | None = None) -> np.ndarray:
 
     **Shapes**: lengths (B) → (B, T), with T the longest length if it is not given.
 
-    **Raises** `ShapeError` if a length is above T.
+    **Raises** `ShapeError` if a length is negative or above T, `TypeError` if they are not integers.
 
     >>> length_mask([3, 1])
     array([[ True,  True,  True],
            [ True, False, False]])
     """
-    lengths = np.asarray(lengths)
-    longest = int(lengths.max(initial=0))
-    if T is not None and longest > T:
-        raise ShapeError(f"length_mask: a sequence of length {longest} does not fit into T={T}")
-    return np.arange(longest if T is None else T) < lengths[:, None]
+    lengths = plain_values(lengths)
+    if lengths.size and lengths.dtype.kind not in "iu":
+        raise TypeError(f"lengths: integers are needed, not {lengths.dtype}")
+    if lengths.ndim != 1 or (lengths.size and not 0 <= lengths.min() <= lengths.max() <= (lengths.max() if T is None else T)):
+        most = "up" if T is None else f"to {T}"
+        raise ShapeError(f"lengths: one number from 0 {most} for each sequence is needed, not {lengths.tolist()}")
+    return np.arange(lengths.max(initial=0) if T is None else T) < lengths[:, None]
 
 
 def batches(n: int, batch_size: int, generator: Generator | None = None) -> list[list[int]]:

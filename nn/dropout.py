@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 from minigrad import Tensor
 
 from . import functional
@@ -25,8 +27,8 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not isinstance(p, (int, float)) or not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: a probability lies in [0, 1], which p = {p} does not")
+        if not isinstance(p, Real) or not 0 <= p <= 1:  # type: ignore[operator]  # real numbers compare
+            raise ValueError(f"{type(self).__name__}: a probability is a number in [0, 1], unlike p = {p!r}")
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:

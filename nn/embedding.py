@@ -137,6 +137,7 @@ class EmbeddingBag(Module):
 
     def forward(self, input: Tensor, offsets: Any = None, per_sample_weights: Tensor | None = None) -> Tensor:
         """Look the rows up and bring each bag together."""
+        input = minigrad.as_tensor(input)
         where, counted = self._bags(input, offsets)  # both (B, L), L the length of the longest bag
         if per_sample_weights is not None and (self.mode != "sum" or per_sample_weights.shape != input.shape):
             raise ShapeError(

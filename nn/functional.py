@@ -174,8 +174,14 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
         raise ValueError(f"rrelu: lower = {lower} is above upper = {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
+    _check_floats("rrelu", input)
     slopes = default_generator.numpy.uniform(lower, upper, input.shape).astype(input.dtype)
     return where(input > 0, input, input * slopes)
+
+
+def _check_floats(name: str, input: Tensor) -> None:
+    if input.dtype.kind != "f":
+        raise TypeError(f"{name}: an input of floats is needed, not {input.dtype}; convert it with .float()")
 
 
 def hardsigmoid(input: Tensor) -> Tensor:
@@ -253,7 +259,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     >>> glu(minigrad.tensor([6.0, 0.0]))
     tensor([3.])
     """
-    if not input.ndim or input.shape[dim] % 2:
+    if not -input.ndim <= dim < input.ndim or input.shape[dim] % 2:
         raise ShapeError(f"glu: dimension {dim} of shape {input.shape} has no two halves; its length must be even")
     a, b = input.chunk(2, dim)
     return a * sigmoid(b)
@@ -365,6 +371,7 @@ def _dropped(name: str, input: Tensor, p: float, training: bool, inplace: bool, 
         raise ValueError(f"{name}: a probability lies in [0, 1], which p = {p} does not")
     if not training or p == 0:
         return input
+    _check_floats(name, input)
     kept = default_generator.numpy.random(shape, np.float32) >= p
     scale = np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=input.dtype)
     return input.mul_(scale) if inplace else input * scale
@@ -405,6 +412,7 @@ def rms_norm(
 
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019), arXiv:1910.07467.
     """
+    _check_floats("rms_norm", input)
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
     return fused.rms_norm(input, _trailing("rms_norm", input, normalized_shape), weight, eps)
 
@@ -434,16 +442,21 @@ def batch_norm(
 
     **Shapes**: x (B, C, …) → the same; everything else (C).
 
-    **Raises** `ShapeError` in training with a single value per channel.
+    **Raises** `ShapeError` for other shapes, or in training with a single value per channel or none.
 
     Source: Ioffe and Szegedy, "Batch Normalization" (2015), arXiv:1502.03167.
     """
+    if input.ndim < 2:
+        raise ShapeError(f"batch_norm: an input (B, C, …) is needed, not {input.shape}")
     over = (0, *range(2, input.ndim))
     channels = (1, -1) + (1,) * (input.ndim - 2)
     if training:
         n = math.prod(input.shape[d] for d in over)
-        if n == 1:
-            raise ShapeError(f"batch_norm: one value per channel has no variance to train with (input {input.shape})")
+        if n < 2:
+            raise ShapeError(
+                f"batch_norm: training needs a variance, and so 2 values per channel or more, but the input "
+                f"{input.shape} has {n}; give more, or call eval()"
+            )
         mean = input.mean(over, keepdim=True)  # (1, C, 1…)
         centred = input - mean
         variance = (centred * centred).mean(over, keepdim=True)
@@ -748,9 +761,13 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, margin − t (x₁ − x₂)): x₁ is to lie above x₂ where t = 1, and below it where t = −1.
 
+    **Raises** `ShapeError` if the shapes differ.
+
     >>> margin_ranking_loss(minigrad.tensor([3.0]), minigrad.tensor([1.0]), minigrad.tensor([-1.0]))
     tensor(2.)
     """
+    _check_same("margin_ranking_loss", input1, input2)
+    _check_same("margin_ranking_loss", input1, target)
     losses = relu(margin - target * (input1 - input2))
     return _reduced("margin_ranking_loss", losses, reduction)
 
@@ -758,13 +775,17 @@ def margin_ranking_loss(
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
-    """1 − cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) − margin) where t = −1.
+    """1 − cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) − margin) where t = −1, and 0 for any other t.
 
     **Shapes**: x₁ and x₂ (N, D), t (N).
+
+    **Raises** `ShapeError` if the shapes do not fit.
     """
+    _check_same("cosine_embedding_loss", input1, input2)
     cosine = cosine_similarity(input1, input2, dim=-1)
     _check_same("cosine_embedding_loss", cosine, target)
-    return _reduced("cosine_embedding_loss", where(target > 0, 1 - cosine, relu(cosine - margin)), reduction)
+    apart = where(target == -1, relu(cosine - margin), 0.0)
+    return _reduced("cosine_embedding_loss", where(target == 1, 1 - cosine, apart), reduction)
 
 
 def triplet_margin_loss(
@@ -781,8 +802,12 @@ def triplet_margin_loss(
 
     **Shapes**: (N, D) each.
 
+    **Raises** `ShapeError` if the shapes differ.
+
     Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015), arXiv:1503.03832.
     """
+    _check_same("triplet_margin_loss", anchor, positive)
+    _check_same("triplet_margin_loss", anchor, negative)
     near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
     return _reduced("triplet_margin_loss", relu(near - far + margin), reduction)
 
@@ -850,7 +875,8 @@ def scaled_dot_product_attention(
     **Shapes**: q (…, H, Tq, D), k (…, H, Tk, D), v (…, H, Tk, D') → (…, H, Tq, D'); the mask broadcasts to
     (…, H, Tq, Tk).
 
-    **Raises** `ShapeError` if the shapes do not fit, `ValueError` for a mask together with `is_causal`.
+    **Raises** `ShapeError` if the shapes do not fit, `TypeError` for a mask that is neither boolean nor floating point,
+    `ValueError` for a mask together with `is_causal`.
 
     Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762.
 
@@ -863,6 +889,8 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise ValueError(f"{who}: is_causal makes its own mask; combine the two as attn_mask & causal and pass that")
     if enable_gqa:
+        if min(query.ndim, key.ndim, value.ndim) < 3:
+            raise ShapeError(f"{who}: with enable_gqa, heads are needed: (…, H, T, D), not {query.shape}, {key.shape}")
         heads, groups = query.shape[-3], key.shape[-3]
         if heads % groups or value.shape[-3] != groups:
             raise ShapeError(
@@ -877,6 +905,11 @@ def scaled_dot_product_attention(
     shape = (*query.shape[:-1], key.shape[-2])
     if is_causal:
         attn_mask = minigrad.ones(shape[-2:], dtype=minigrad.bool).tril()
+    if attn_mask is not None and attn_mask.dtype.kind not in "bf":
+        raise TypeError(
+            f"{who}: the mask is boolean (True = may attend) or a float to add to the scores, not {attn_mask.dtype}; "
+            f"write mask.bool()"
+        )
     if attn_mask is not None and not _broadcasts(attn_mask.shape, shape):
         raise ShapeError(f"{who}: the mask {attn_mask.shape} does not broadcast to the scores {shape}")
     additive = attn_mask is not None and attn_mask.dtype != minigrad.bool

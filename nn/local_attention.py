@@ -13,34 +13,32 @@ from typing import Any
 import numpy as np
 
 import minigrad
-from minigrad import Tensor
+from minigrad import ShapeError, Tensor
 from minigrad.ops.window import windows
 
 from . import masks, record
 from .activation import Tanh
-from .attention import CrossAttention, attend, sizes_of
+from .attention import CrossAttention, SelfAttention, attend, for_heads, sizes_of
 from .container import Sequential
 from .linear import Linear
 from .module import Module
-from .normalisation import choose_normalisation
 from .positions import RelativeKeys, Rotary
-from .similarity import choose_similarity
 
 
-class WindowAttention(Module):
+class WindowAttention(SelfAttention):
     """Self-attention in which each position sees its neighbours only; often called truncated self-attention.
 
         y[t] = Σ_j weights[t, j] v[j]        over j = t − before … t + after
 
     It equals `SelfAttention` with `masks.window(T, reach)`, without ever making the T × T scores: the keys and values
     of each window are laid side by side. Long sequences such as speech need that. `reach=(before, 0)` looks back only.
-    `positions` is one of nn/positions.py that can say what it gives `at` a distance, or `Rotary`.
+    A mask of one's own combines with the window. `positions` is one of nn/positions.py that can say what it gives `at` a distance, or `Rotary`.
 
     **Shapes**: x (B, T, D) → y (B, T, d_v), weights (B, T, W) with W = before + 1 + after: weights[b, t, j] is for
     position t − before + j (`spread` makes them (B, T, T)). Parameters as in `SelfAttention`.
 
-    **Raises** `ShapeError` if x has not `dim` features or the lengths do not fit, `ValueError` for a negative reach,
-    `TypeError` for positions that say nothing about distances.
+    **Raises** `ShapeError` if x has not `dim` features or no step, or the mask or the lengths do not fit; `ValueError`
+    for a negative reach; `TypeError` for positions that say nothing about distances.
 
     Source: the truncated self-attention of Yeh et al., "Transformer-Transducer: End-to-End Speech Recognition with
     Self-Attention" (2019), arXiv:1910.12977.
@@ -60,25 +58,19 @@ class WindowAttention(Module):
         similarity: Any = "scaled_dot",
         normalisation: Any = "softmax",
     ) -> None:
-        super().__init__()
-        d_k, d_v = d_k or dim, d_v or dim
+        super().__init__(dim, d_k, d_v, bias, positions, similarity, normalisation)
         if not (positions is None or isinstance(positions, Rotary) or hasattr(positions, "at")):
             raise TypeError(
                 f"WindowAttention: {type(positions).__name__} has no method `at` that gives a bias for distances; "
                 f"use RelativeBias, ALiBi, RelativeKeys or Rotary"
             )
         self.before, self.after = masks.reach_of(reach)
-        self.d_v = d_v
-        self.query = Linear(dim, d_k, bias=bias)
-        self.key = Linear(dim, d_k, bias=bias)
-        self.value = Linear(dim, d_v, bias=bias)
-        self.positions = positions
-        self.similarity = choose_similarity(similarity, d_k, d_k)
-        self.normalisation = choose_normalisation(normalisation)
 
-    def forward(self, x: Tensor, lengths: Any = None, return_weights: bool = False) -> Any:
-        """Attend; `lengths` (B) hides the padding."""
+    def forward(self, x: Tensor, mask: Any = None, lengths: Any = None, return_weights: bool = False) -> Any:
+        """Attend; `lengths` (B) hides the padding, `mask` is (T, T), (B, T, T) or (B, 1, T, T)."""
         batch, steps, _ = sizes_of(self, x)
+        if not steps:
+            raise ShapeError(f"WindowAttention: sequences of at least one step are needed, not {x.shape}")
         q, k, v = self.query(x), self.key(x), self.value(x)  # (B, T, d_k), (B, T, d_k), (B, T, d_v)
         if isinstance(self.positions, Rotary):
             q, k = self.positions(q), self.positions(k)
@@ -86,13 +78,16 @@ class WindowAttention(Module):
         q = q.unsqueeze(2)  # (B, T, 1, d_k): a sequence of one query for each window
         k = self._windows(k)  # (B, T, W, d_k)
         v = self._windows(v)  # (B, T, W, d_v)
-        real = self._windows(real).transpose(2, 3)  # (B, T, 1, W): False beyond the ends
+        allowed = self._windows(real).transpose(2, 3)  # (B, T, 1, W): False beyond the ends
+        mask = masks.for_one_head(mask, None, (batch, 1, steps, steps))
+        if mask is not None:
+            allowed = allowed & self._band(mask.expand(batch, steps, steps)).unsqueeze(2)
 
         scores = self.similarity(q, k)  # (B, T, 1, W)
         bias = self._bias(q)
         if bias is not None:
             scores = scores + bias
-        weights = self.normalisation(scores, real)  # (B, T, 1, W)
+        weights = self.normalisation(scores, allowed)  # (B, T, 1, W)
         y = (weights @ v).squeeze(2)  # (B, T, d_v)
 
         weights = weights.squeeze(2)  # (B, T, W)
@@ -112,12 +107,21 @@ class WindowAttention(Module):
             return None
         if isinstance(self.positions, RelativeKeys):
             return self.positions.at(q, distance)
-        return self.positions.at(distance)
+        return for_heads(self.positions.at(distance), 1).to(q.dtype)
+
+    def _places(self, steps: int) -> np.ndarray:
+        """Where the windows are in a row of all positions that has `before` more in front: (T, W)."""
+        return np.arange(steps)[:, None] + np.arange(self.before + 1 + self.after)
+
+    def _band(self, x: Tensor) -> Tensor:
+        """What a map of all positions to all positions says about each window: (B, T, T) → (B, T, W)."""
+        steps = x.shape[-1]
+        return minigrad.pad(x, (self.before, self.after))[:, np.arange(steps)[:, None], self._places(steps)]
 
     def spread(self, weights: Tensor) -> Tensor:
         """The weights as a map of all positions to all positions, zeros outside the window: (B, T, W) → (B, T, T)."""
         batch, steps, width = weights.shape
-        place = minigrad.as_tensor(np.arange(steps)[:, None] + np.arange(width)).expand(batch, steps, width)
+        place = minigrad.as_tensor(self._places(steps)).expand(batch, steps, width)
         wide = minigrad.zeros(batch, steps, steps + width - 1, dtype=weights.dtype)  # with the places beyond the ends
         return wide.scatter(-1, place, weights)[..., self.before : self.before + steps]
 
@@ -163,7 +167,7 @@ class LocalAttention(CrossAttention):
         normalisation: Any = "softmax",
     ) -> None:
         super().__init__(dim, context_dim, d_k, d_v, bias, None, similarity, normalisation)
-        if reach < 0 or (predict and reach == 0):
+        if not reach >= 0 or (predict and reach == 0):
             raise ValueError(f"LocalAttention: reach is at least 0, and above 0 for a predicted centre, not {reach}")
         self.reach = reach
         hidden = d_k or dim

@@ -20,32 +20,31 @@ import minigrad
 from minigrad import ShapeError, Tensor
 from minigrad.ops.index import plain_values
 
+from .data import length_mask
+
 
 def padding(lengths: Any, steps: int) -> Tensor:
     """Keys that are real: the first `lengths[b]` of `steps` positions in sentence b.
 
     **Shapes**: lengths (B) → (B, 1, 1, T).
 
-    **Raises** `ShapeError` if a length is negative or more than `steps`.
+    **Raises** what `data.length_mask` does, which makes the same mask as an array (B, T).
 
     >>> padding([1, 3], 3).squeeze()
     tensor([[ True, False, False],
             [ True,  True,  True]])
     """
-    lengths = plain_values(lengths)
-    if lengths.ndim != 1 or (lengths.size and not 0 <= lengths.min() <= lengths.max() <= steps):
-        raise ShapeError(f"lengths: one number from 0 to {steps} for each sentence is needed, not {lengths.tolist()}")
-    return Tensor(np.arange(steps) < lengths[:, None, None, None])
+    return Tensor(length_mask(lengths, steps)[:, None, None])
 
 
 def real(lengths: Any, batch: int, steps: int) -> Tensor:
-    """`padding` for a batch of so many sentences; without lengths, all of it is real.
+    """`padding` for a batch of so many sequences; without lengths, all of it is real.
 
     **Raises** `ShapeError` if the lengths do not fit.
     """
     mask = padding([steps] * batch if lengths is None else lengths, steps)
     if mask.shape[0] != batch:
-        raise ShapeError(f"lengths: {mask.shape[0]} lengths for a batch of {batch} sentences")
+        raise ShapeError(f"lengths: {mask.shape[0]} lengths for a batch of {batch} sequences")
     return mask
 
 
@@ -80,9 +79,11 @@ def window(steps: int, reach: int | tuple[int, int]) -> Tensor:
 def reach_of(reach: int | tuple[int, int]) -> tuple[int, int]:
     """How far a window reaches (before, after).
 
-    **Raises** `ValueError` if either is negative.
+    **Raises** `ValueError` if either is negative, `TypeError` if they are not whole numbers.
     """
-    before, after = (reach, reach) if isinstance(reach, int) else reach
+    before, after = reach if isinstance(reach, (tuple, list)) else (reach, reach)
+    if not (hasattr(before, "__index__") and hasattr(after, "__index__")):
+        raise TypeError(f"reach: a window reaches a whole number of steps, or (before, after), not {reach!r}")
     if before < 0 or after < 0:
         raise ValueError(f"reach: a window reaches 0 or more steps before and after, not {reach}")
     return before, after
@@ -135,7 +136,7 @@ def for_scores(mask: Any, lengths: Any, shape: tuple[int, int, int, int]) -> Ten
             raise TypeError(f"mask: True where a query may attend to a key, not {mask.dtype}; write mask.bool()")
         if mask.ndim == 3:
             mask = mask.unsqueeze(1)
-        if mask.ndim < 2 or any(n not in (1, m) for n, m in zip(mask.shape[::-1], shape[::-1], strict=False)):
+        if mask.ndim not in (2, 4) or any(n not in (1, m) for n, m in zip(mask.shape[::-1], shape[::-1], strict=False)):
             raise ShapeError(
                 f"mask: shape {mask.shape} does not fit the scores (batch, heads, queries, keys) = {shape}; "
                 f"give (queries, keys), (batch, queries, keys) or all four"

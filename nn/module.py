@@ -25,6 +25,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 import minigrad
 from minigrad import ShapeError, Tensor
 from minigrad.autograd import Handle, thread
@@ -89,11 +91,14 @@ def _name_inside(outer: Module | None, inner: Module | None) -> str:
     return next((name for name, module in outer.named_modules() if module is inner), f"<{type(inner).__name__}>")
 
 
-def _locate(error: Exception, frame: Frame) -> None:
-    """Note on an error the innermost module that it came from."""
+def _locate(error: Exception, frame: Frame, arguments: tuple[Any, ...]) -> None:
+    """Note on an error the innermost module that it came from, and that a list may be why."""
     if not any(note.startswith("in ") for note in getattr(error, "__notes__", ())):
         path, kind = frame.path(), type(frame.module()).__name__
         error.add_note(f"in {path} ({kind})" if path else f"in {kind}")
+        plain = next((type(x).__name__ for x in arguments if isinstance(x, (list, np.ndarray))), None)
+        if plain and isinstance(error, (AttributeError, TypeError, ValueError)) and not isinstance(error, ShapeError):
+            error.add_note(f"it was given a {plain}; where a tensor is needed, minigrad.tensor(x) makes one of it")
 
 
 # ---- what a module holds --------------------------------------------------------------------------------------------
@@ -117,6 +122,14 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     """A hint at the one of `names` that looks most like `name`, if any does."""
     near = difflib.get_close_matches(name, list(names), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, (Tensor, np.ndarray, np.generic)) and value.dtype.kind in "fiub"
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__name__} of {value.dtype}" if hasattr(value, "dtype") else type(value).__name__
 
 
 class Loaded(NamedTuple):
@@ -147,16 +160,17 @@ class Module:
     """
 
     # What every module needs stands in slots, so that `vars(self)` holds just what its author put there.
-    __slots__ = ("__dict__", "__weakref__", "_buffers", "_forward_hooks", "training")
+    __slots__ = ("__dict__", "__weakref__", "_buffers", "_forward_hooks", "_forward_pre_hooks", "training")
 
     training: bool  # set by train() and eval(): dropout and batch normalisation ask for it
     _buffers: dict[str, bool]  # the attributes that are buffers, and whether they are saved
     _forward_hooks: list[Callable[..., Any]]
+    _forward_pre_hooks: list[Callable[..., Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Make a module in training mode; here, so that a forgotten `super().__init__()` does no harm."""
         module = object.__new__(cls)
-        module.training, module._buffers, module._forward_hooks = True, {}, []
+        module.training, module._buffers, module._forward_hooks, module._forward_pre_hooks = True, {}, [], []
         return module
 
     def __init__(self) -> None:
@@ -173,6 +187,11 @@ class Module:
         outer = mode.scope
         mode.scope = frame = Frame(outer, weakref.ref(self))
         try:
+            if self._forward_pre_hooks:
+                for hook in tuple(self._forward_pre_hooks):
+                    answer = hook(self, args)
+                    if answer is not None:
+                        args = answer if isinstance(answer, tuple) else (answer,)
             result = self.forward(*args, **kwargs)
             if self._forward_hooks:
                 for hook in tuple(self._forward_hooks):
@@ -180,7 +199,7 @@ class Module:
                     result = result if answer is None else answer
             return result
         except Exception as error:
-            _locate(error, frame)
+            _locate(error, frame, args)
             raise
         finally:
             mode.scope = outer
@@ -250,6 +269,14 @@ class Module:
             )
         setattr(self, name, tensor)
         self._buffers[name] = persistent
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, arguments)` before each `forward`; what it returns, if not None, are the arguments.
+
+        They are a tuple; a single one may be returned as it is. The answer's `remove()` takes the hook away.
+        """
+        self._forward_pre_hooks.append(hook)
+        return Handle(self._forward_pre_hooks, hook)
 
     def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call `hook(module, arguments, output)` after each `forward`; what it returns, if not None, is the output.
@@ -450,7 +477,8 @@ class Module:
         All or nothing: if anything is wrong, nothing is loaded and one error lists it all. Without `strict`, names that
         stand on one side only are passed over, and returned.
 
-        **Raises** `ShapeError` if a shape differs, `RuntimeError` if only names do.
+        **Raises** `ShapeError` if a shape differs, `RuntimeError` if only names do or a value is no tensor of real numbers,
+        `TypeError` if `state_dict` is no dictionary.
 
         >>> from nn import Linear
         >>> Linear(2, 3).load_state_dict({"weight": minigrad.zeros(3, 7), "bia": minigrad.zeros(3)})
@@ -461,19 +489,20 @@ class Module:
           unexpected: bia
           misshapen: weight is (3, 2) here, but (3, 7) in the state
         """
+        if not isinstance(state_dict, Mapping):
+            kind = type(state_dict).__name__
+            raise TypeError(f"load_state_dict: a dictionary of tensors by name is needed, not {kind}")
         own = self._saved()
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         given = {name: value for name, value in state_dict.items() if name in own}
-        strangers = [
-            f"{name} is a {type(value).__name__}" for name, value in given.items() if not hasattr(value, "shape")
-        ]
+        strangers = [f"{name} is a {_kind(value)}" for name, value in given.items() if not _is_real(value)]
         misshapen = [
             f"{name} is {own[name].shape} here, but {value.shape} in the state"
             for name, value in given.items()
-            if hasattr(value, "shape") and value.shape != own[name].shape
+            if _is_real(value) and value.shape != own[name].shape
         ]
-        wrong = {"misshapen": misshapen, "not a tensor": strangers}
+        wrong = {"misshapen": misshapen, "not a tensor of real numbers": strangers}
         if strict:
             hinted = [name + _nearest(name, unexpected) for name in missing]
             wrong = {"missing": hinted, "unexpected": unexpected, **wrong}

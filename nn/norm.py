@@ -103,7 +103,7 @@ class BatchNorm1d(Module):
 
     **Shapes**: (B, C) or (B, C, T) → the same; weight and bias (C), initially ones and zeros.
 
-    **Raises** `ShapeError` for other shapes, or in training for a single value per channel.
+    **Raises** `ShapeError` for other shapes, or in training for a single value per channel or none.
 
     Source: Ioffe and Szegedy, "Batch Normalization" (2015), arXiv:1502.03167.
     """

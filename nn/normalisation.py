@@ -271,6 +271,11 @@ class Reinforce(Module):
         self.generator = generator
         self.log_probability: Tensor | None = None
 
+    def __getstate__(self) -> Any:
+        """A copy has not drawn yet: the graph of the last call stays behind."""
+        attributes, slots = super().__getstate__()  # type: ignore[misc]  # object has it
+        return {**attributes, "log_probability": None}, slots
+
     def forward(self, scores: Tensor, mask: Tensor | None = None) -> Tensor:
         """Draw one key for each row, and remember how probable that was."""
         scores = _hidden(scores, mask)

@@ -14,6 +14,7 @@ Given to an attention layer as `positions=`, and looking at the distance key −
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from minigrad import ShapeError, Tensor
 from .module import Module, Parameter
 
 
-def sinusoids(steps: int, dim: int) -> Tensor:
+def sinusoids(steps: int, dim: int, dtype: Any = None) -> Tensor:
     """The table of sines and cosines: P[t, 2i] = sin(t / 10000^(2i/D)), P[t, 2i+1] = cos of the same.
 
     For an odd `dim` the last sine has no cosine beside it. A shift by s turns each pair by a fixed angle, so that
@@ -40,13 +41,27 @@ def sinusoids(steps: int, dim: int) -> Tensor:
     column = np.arange(dim)
     angle = np.arange(steps)[:, None] / 10000.0 ** (column // 2 * 2 / dim)
     table = np.where(column % 2 == 0, np.sin(angle), np.cos(angle))
-    return Tensor(table.astype(minigrad.get_default_dtype()))
+    return Tensor(table.astype(dtype or minigrad.get_default_dtype()))
+
+
+def _float_dtype(x: Tensor) -> np.dtype[Any]:
+    """The dtype of x; of integers, the default one."""
+    return x.dtype if x.dtype.kind == "f" else minigrad.get_default_dtype()
+
+
+def _check_vectors(layer: Module, x: Tensor, dim: int) -> None:
+    if x.ndim < 2 or x.shape[-1] != dim:
+        raise ShapeError(
+            f"{type(layer).__name__}: vectors (batch, steps, {dim}) are needed, but they have shape {x.shape}"
+        )
 
 
 class SinusoidalPositions(Module):
     """x + scale · P, with the fixed table P of `sinusoids`; for sentences of any length.
 
     **Shapes**: x (B, T, D) → the same. No parameters.
+
+    **Raises** `ShapeError` if x has not D features.
     """
 
     def __init__(self, dim: int, scale: float = 1.0) -> None:
@@ -55,11 +70,8 @@ class SinusoidalPositions(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the table to every sentence."""
-        if x.shape[-1] != self.dim:
-            raise ShapeError(
-                f"SinusoidalPositions({self.dim}): the vectors have {x.shape[-1]} features (shape {x.shape})"
-            )
-        return x + (sinusoids(x.shape[-2], self.dim) * self.scale).to(x.dtype)
+        _check_vectors(self, x, self.dim)
+        return x + sinusoids(x.shape[-2], self.dim, _float_dtype(x)) * self.scale
 
     def extra_repr(self) -> str:
         """The dimension."""
@@ -71,7 +83,7 @@ class LearnedPositions(Module):
 
     **Shapes**: x (B, T, D) → the same; weight (max_len, D), drawn from a normal distribution with deviation 0.02.
 
-    **Raises** `ShapeError` for a sentence longer than `max_len`.
+    **Raises** `ShapeError` for a sentence longer than `max_len`, or if x has not D features.
 
     Source: Gehring et al., "Convolutional Sequence to Sequence Learning" (2017), arXiv:1705.03122.
     """
@@ -82,6 +94,7 @@ class LearnedPositions(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the first T rows to every sentence."""
+        _check_vectors(self, x, self.weight.shape[1])
         if x.shape[-2] > len(self.weight):
             raise ShapeError(
                 f"LearnedPositions: a sentence of {x.shape[-2]} tokens is longer than max_len {len(self.weight)}"
@@ -260,7 +273,7 @@ class Rotary(Module):
         steps, dim = x.shape[-2:]
         pairs = dim // 2
         angle = np.arange(steps)[:, None] / self.base ** (2 * np.arange(pairs) / dim)  # (T, d / 2)
-        cos, sin = Tensor(np.cos(angle).astype(x.dtype)), Tensor(np.sin(angle).astype(x.dtype))
+        cos, sin = (Tensor(part.astype(_float_dtype(x))) for part in (np.cos(angle), np.sin(angle)))
         first, second = x[..., 0 : 2 * pairs : 2], x[..., 1 : 2 * pairs : 2]
         turned = minigrad.stack([first * cos - second * sin, first * sin + second * cos], -1).flatten(-2)
         return minigrad.cat([turned, x[..., 2 * pairs :]], -1)

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import minigrad
 from minigrad import Tensor
 
-from . import masks, similarity
+from . import init, masks, similarity
 from .activation import GELU
 from .attention import Attention, MultiHead
 from .container import ModuleList, Sequential
@@ -280,7 +280,8 @@ class Seq2Seq(Module):
     With `attention=False` the decoder is given the summary only, one vector for sources of any length.
 
     **Shapes**: source (B, Ts), lengths (B), target (B, Tt) → scores (B, Tt, V) of what follows each target token.
-    `read` and `written` are `Embedding`s (source tokens, D) and (V, D), `scores` is `Linear(D, V)`.
+    `read` (source tokens, D) and `written` (V, D) are `Embedding`s from a normal distribution with deviation 0.3: of
+    larger tokens a decoder learns more slowly where to look. `scores` is `Linear(D, V)`.
 
     >>> model = Seq2Seq(11, 7, 8, "birnn", "gru")
     >>> source, lengths = minigrad.randint(11, (2, 5)), [5, 3]
@@ -299,6 +300,8 @@ class Seq2Seq(Module):
         self.decoder = choose_decoder(decoder, dim) if isinstance(decoder, str) else decoder
         self.scores = Linear(dim, targets)
         self.attention = attention
+        for embedding in (self.read, self.written):
+            init.normal_(embedding.weight, std=0.3)
 
     def encode(self, source: Any, lengths: Any) -> tuple[Memory, Any]:
         """The memory, and the state in which the decoder begins."""

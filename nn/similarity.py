@@ -161,7 +161,7 @@ class Gaussian(Module):
 
     def __init__(self, width: float = 1.0, trained: bool = False) -> None:
         super().__init__()
-        if width <= 0:
+        if not width > 0:
             raise ValueError(f"Gaussian: the width of a kernel is positive, not {width}")
         self.width = Parameter(minigrad.tensor(float(width))) if trained else width
 

@@ -19,7 +19,6 @@ from typing import Any
 
 import minigrad
 from minigrad import ShapeError, Tensor
-from minigrad.ops.index import plain_values
 
 from . import functional, masks
 from .container import ModuleList
@@ -99,13 +98,14 @@ class TextCNN(Module):
 
         y = [max_t ReLU(conv_1(x))[t] … max_t ReLU(conv_W(x))[t]]
 
-    A window may reach beyond the ends of the sentence, where zeros stand, as long as it holds a token; so the shortest
-    sentence has room for the widest window. Padding (which has to be zeros) is as empty as what lies beyond the ends.
+    Zeros stand beyond the ends of the sentence, on either side one fewer than the widest window is long, so that the
+    shortest sentence has room for it. Padding (which has to be zeros) is as empty as what lies there.
 
     **Shapes**: x (B, T, D), lengths (B) → (B, W · M); `convolutions.i.weight` (M, D, widths[i]) and `.bias` (M),
     initialised as in `Conv1d`.
 
-    **Raises** `ShapeError` if x is no batch of sequences of D features, or the lengths do not fit.
+    **Raises** `ShapeError` if x is no batch of sequences of D features, or the lengths do not fit; `ValueError` if
+    there are no widths, or one is less than 1.
 
     >>> TextCNN(2, maps=5)(minigrad.ones(1, 7, 2)).shape
     (1, 15)
@@ -113,14 +113,16 @@ class TextCNN(Module):
 
     def __init__(self, dim: int, maps: int = 100, widths: Sequence[int] = (3, 4, 5)) -> None:
         super().__init__()
+        if min(widths, default=0) < 1:
+            raise ValueError(f"TextCNN: one width of at least 1 or more of them are needed, not {tuple(widths)}")
         self.widths, self.reach, self.size = tuple(widths), max(widths) - 1, maps * len(widths)
         self.convolutions = ModuleList([Conv1d(dim, maps, width, padding=self.reach) for width in widths])
 
     def forward(self, x: Tensor, lengths: Any = None) -> Tensor:
         """Convolve along time, and keep the greatest of each map."""
+        counts = _real("TextCNN", x, lengths).numpy().sum((1, 2))  # (B)
         found = []
         for width, convolution in zip(self.widths, self.convolutions, strict=True):
             maps = functional.relu(convolution(x.transpose(1, 2))).transpose(1, 2)  # (B, windows, M)
-            windows = None if lengths is None else plain_values(lengths) + 2 * self.reach + 1 - width
-            found.append(max_over_time(maps, windows))
+            found.append(max_over_time(maps, counts + 2 * self.reach + 1 - width))
         return minigrad.cat(found, -1)

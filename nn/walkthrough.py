@@ -19,7 +19,7 @@ from minigrad import ShapeError, Tensor, as_tensor, no_grad
 from minigrad.viz.measure import columns
 
 from . import masks
-from .attention import Attention, CrossAttention, MultiHead, placed
+from .attention import Attention, CrossAttention, MultiHead, SelfAttention, placed
 from .module import Module
 from .normalisation import Softmax
 from .similarity import Dot, ScaledDot
@@ -128,7 +128,7 @@ def walk_through(
     >>> walk.q.shape, walk.weights.shape
     ((3, 3), (3, 3))
     """
-    if not isinstance(layer, (Attention, CrossAttention, MultiHead)):
+    if type(layer) not in (Attention, SelfAttention, CrossAttention, MultiHead):  # what is made of them may look elsewhere
         raise TypeError(
             f"walk_through: Attention, SelfAttention, CrossAttention and MultiHead can be walked through, not "
             f"{type(layer).__name__}; record_attention shows the weights of any layer"

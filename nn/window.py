@@ -7,6 +7,7 @@ from minigrad import ShapeError, Tensor
 from minigrad.ops.window import windows
 
 from .linear import Linear
+from .masks import reach_of
 from .module import Module
 
 
@@ -19,6 +20,9 @@ class Window(Module):
 
     **Shapes**: x (B, T, D) → (B, T, out); weight and bias as in `Linear((2 · reach + 1) · D, out)`.
 
+    **Raises** `ShapeError` if x is no batch of sequences of D features with a step or more, `ValueError` for a negative
+    reach.
+
     Source: the window approach of Collobert et al., "Natural Language Processing (Almost) from Scratch" (2011),
     arXiv:1103.0398.
 
@@ -28,13 +32,13 @@ class Window(Module):
 
     def __init__(self, dim: int, out: int, reach: int = 2) -> None:
         super().__init__()
-        self.dim, self.reach = dim, reach
+        self.dim, self.reach = dim, reach_of(reach)[0]
         self.linear = Linear((2 * reach + 1) * dim, out)
 
     def forward(self, x: Tensor) -> Tensor:
         """Lay the windows side by side and map them."""
-        if x.ndim != 3 or x.shape[-1] != self.dim:
-            raise ShapeError(f"Window: sequences (batch, steps, {self.dim}) are needed, not {x.shape}")
+        if x.ndim != 3 or x.shape[-1] != self.dim or not x.shape[1]:
+            raise ShapeError(f"Window: sequences (batch, steps, {self.dim}) of a step or more are needed, not {x.shape}")
         padded = minigrad.pad(x, (0, 0, self.reach, self.reach))  # (B, T + 2 reach, D)
         beside = windows(padded, 1, 2 * self.reach + 1).transpose(2, 3)  # (B, T, 2 reach + 1, D)
         return self.linear(beside.flatten(2))

@@ -321,7 +321,7 @@ def test_loading_tells_all_that_is_wrong_and_loads_nothing():
         "  missing: 0.bias (did you mean '0.bais'?)\n"
         "  unexpected: 0.bais\n"
         "  misshapen: 1.weight is (2, 5) here, but (5, 2) in the state\n"
-        "  not a tensor: 1.bias is a str"
+        "  not a tensor of real numbers: 1.bias is a str"
     )
     with pytest.raises(ShapeError, match="misshapen"):
         model.load_state_dict(state, strict=False)

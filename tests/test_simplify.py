@@ -452,8 +452,8 @@ def test_what_each_step_picks_for_itself_is_folded_with_it():
     picked = at(drawn, "getitem [:, 0] … [:, 3] ×4")
     assert picked.times == 4
     assert edges(drawn)[:2] == ["xs -> getitem [:, 0] … [:, 3] ×4", "getitem [:, 0] … [:, 3] ×4 -> matmul"]
-    assert titles(drawn, "input") == ["input"]  # the state before the first step lies outside of the steps
-    assert where(drawn, at(drawn, "input")) == ["Picks"]
+    assert titles(drawn, "input") == ["constant"]  # the state before the first step lies outside of the steps
+    assert where(drawn, at(drawn, "constant")) == ["Picks"]
     assert is_sound(drawn)
 
 

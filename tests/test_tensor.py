@@ -140,7 +140,7 @@ def test_large_tensors_are_printed_in_part():
 
 
 def test_formats_are_for_numbers():
-    assert f"{tensor(3.14159):.2f} {tensor(3)} {tensor([2.0]):5.1f}" == "3.14 tensor(3)   2.0"
+    assert f"{tensor(3.14159):.2f} {tensor(3)} {tensor([2.0]):5.1f}" == "3.14 3   2.0"
 
 
 # ---- Python's protocols ---------------------------------------------------------------------------------------------

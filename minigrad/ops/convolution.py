@@ -113,6 +113,9 @@ def _backward(
     dilation: Any,
     groups: int,
 ) -> Any:
+    """dweight = Σ over the windows of g window, dbias = Σ g; dx: in each window g weight, added up where windows
+    overlap.
+    """
     last, flat = kept
     out_channels, channels, *kernel = weight.shape
     windows = _windows(last, kernel, stride, dilation)

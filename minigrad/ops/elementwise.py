@@ -179,6 +179,7 @@ def _gelu_inner(x: Any) -> Any:
 
 
 def _gelu_rule(g: Any, x: Any, approximate: str) -> Any:
+    """g (Φ(x) + x φ(x)), with the normal distribution function Φ and its density φ; or the slope of the tanh form."""
     if approximate == "none":
         return g * (_normal_cdf(x) + x * _normal_pdf(x))
     t = np.tanh(_gelu_inner(x))

@@ -54,6 +54,7 @@ def _softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
 
 
 def _softmax_backward(g: np.ndarray, kept: Any, needs: Needs, x: np.ndarray, dim: int) -> Any:
+    """dx = y (g − Σⱼ gⱼ yⱼ)."""
     (y,) = kept
     dx = g - _products(g, y, dim)
     dx *= y
@@ -82,6 +83,7 @@ def _log_softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
 
 
 def _log_softmax_backward(g: np.ndarray, kept: Any, needs: Needs, x: np.ndarray, dim: int) -> Any:
+    """dx = g − softmax(x) Σⱼ gⱼ."""
     (y,) = kept
     dx = np.exp(y)
     dx *= -_sums(g, dim)
@@ -124,6 +126,7 @@ def _layer_norm_forward(x: np.ndarray, ndim: int, weight: Any = None, bias: Any 
 def _layer_norm_backward(
     g: np.ndarray, kept: Any, needs: Needs, x: Any, ndim: int, weight: Any, bias: Any, eps: Any
 ) -> Any:
+    """dx = (ĝ − mean ĝ − x̂ mean(ĝ x̂)) / σ, with x̂ = (x − mean) / σ and ĝ = g weight; dweight = Σ g x̂, dbias = Σ g."""
     normal, scale = kept
     shape, g = x.shape, g.reshape(normal.shape)
     size = normal.shape[1]
@@ -166,6 +169,7 @@ def _rms_norm_forward(x: np.ndarray, ndim: int, weight: Any = None, eps: float =
 
 
 def _rms_norm_backward(g: np.ndarray, kept: Any, needs: Needs, x: Any, ndim: int, weight: Any, eps: Any) -> Any:
+    """dx = (ĝ − x̂ mean(ĝ x̂)) / r, with r = √(mean of x² + ε), x̂ = x / r, ĝ = g weight; dweight = Σ g x̂."""
     normal, scale = kept
     g = g.reshape(normal.shape)
     dx = None

@@ -48,6 +48,7 @@ def _rnn_step_forward(zx: np.ndarray, zh: np.ndarray, nonlinearity: str = "tanh"
 
 
 def _rnn_step_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: Any, nonlinearity: str) -> Any:
+    """dz = g (1 − y²) for tanh; g where y > 0, else 0, for relu."""
     (y,) = kept
     dz = g * (1 - y * y) if nonlinearity == "tanh" else g * (y > 0)
     return dz, dz.copy() if needs["zh"] else None
@@ -74,6 +75,9 @@ def _gru_step_forward(zx: np.ndarray, zh: np.ndarray, h: np.ndarray) -> Any:
 
 
 def _gru_step_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: np.ndarray, h: np.ndarray) -> Any:
+    """With gates r, u and candidate n: dn = g (1 − u) (1 − n²), dr = dn zh_n r (1 − r), du = g (h − n) u (1 − u), dh =
+    g u.
+    """
     gates, candidate = kept
     size = h.shape[-1]
     reset, update = gates[..., :size], gates[..., size:]
@@ -116,6 +120,9 @@ def _lstm_states_forward(zx: np.ndarray, zh: np.ndarray, c: np.ndarray) -> Any:
 
 
 def _lstm_states_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: Any, c: np.ndarray) -> Any:
+    """δ = dc + dh o (1 − tanh² c'); then di = δ g̃ i (1 − i), df = δ c f (1 − f), dg̃ = δ i (1 − g̃²), do = dh
+    tanh(c') o (1 − o), and to c goes δ f.
+    """
     gates, candidate, tanh_c = kept
     size = c.shape[-1]
     i, f, o = gates[..., :size], gates[..., size : 2 * size], gates[..., 3 * size :]
@@ -301,6 +308,9 @@ def _rnn_backward(
     reverse: bool,
     nonlinearity: str,
 ) -> Any:
+    """From the last step to the first: dz = (g + dh) (1 − h²), or where h > 0; before it dh = W_hhᵀ dz; dW_ih = Σ dz
+    xᵀ, dW_hh = Σ dz hᵀ, db = Σ dz.
+    """
     x, before, after, real, order = kept
     real = _numbers(real, after.dtype)
     g, dh = _arriving(g, len(x), real)
@@ -395,6 +405,9 @@ def _gru_backward(
     lengths: Any,
     reverse: bool,
 ) -> Any:
+    """From the last step to the first, as in `gru_step`; before each dh = u (g + dh) + W_hhᵀ dz_h; dW_ih = Σ dz_x xᵀ,
+    dW_hh = Σ dz_h hᵀ, db = Σ dz.
+    """
     x, z, new_h, before, real, order = kept
     steps, size, batch = before.shape
     real = _numbers(real, z.dtype)
@@ -506,6 +519,9 @@ def _lstm_backward(
     lengths: Any,
     reverse: bool,
 ) -> Any:
+    """From the last step to the first, as in `lstm_step`; before each dc = f δ, dh = W_hhᵀ dz; dW_ih = Σ dz xᵀ, dW_hh
+    = Σ dz hᵀ, db = Σ dz.
+    """
     x, z, h_before, c_before, tanh_c, real, order = kept
     steps, size, batch = h_before.shape
     real = _numbers(real, z.dtype)

@@ -57,9 +57,9 @@ class Labels:
         name = range_of([_name(item) for item in spot.same])  # type: ignore[arg-type]  # leaves, all of them
         vertex = Vertex(id, "parameter" if leaf.parameter else "input", name=short(name), shape=leaf.shape)
         vertex.dtype = str(leaf.dtype)
-        if spot.times > 1 and not name:
-            vertex.name = vertex.kind
         self._say_values(vertex, spot)
+        if not name and not vertex.value:  # such as the noise that a dropout made
+            vertex.name = "constant" if leaf.home is not None else vertex.kind
         frozen = "frozen: it gets no gradient" if leaf.parameter and not leaf.learns else ""
         read = len(leaf.readers)
         readers = f"read {read} times" if read > 1 else ""
@@ -212,13 +212,11 @@ def _name(leaf: Leaf) -> str:
 
 
 def _first_bad(state: str) -> list[str]:
-    if state == "bad":
-        return []
-    return (
-        ["first bad value appears here"]
-        if state == "origin"
-        else ["first bad value known (record more: minigrad.record())"]
-    )
+    known = {
+        "origin": ["first bad value appears here"],
+        "unsure": ["first bad value known (record more: minigrad.record())"],
+    }
+    return known.get(state, [])
 
 
 def _saved(node: Node) -> str:

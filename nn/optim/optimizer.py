@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ShapeError, enable_grad, memory
+from minigrad.autograd import thread
 from minigrad.creation import zeros_like
 from minigrad.tensor import Tensor, label
 
@@ -94,6 +95,8 @@ class Optimizer:
                             raise ShapeError(self._misfit(p)) from error
                 finally:
                     memory.touch_all((p.array for p in moving), by)
+        for observer in thread.mode.observers:
+            observer.mark(f"{type(self).__name__}.step()")
         return loss
 
     def _together(self, number: int, moving: list[Tensor]) -> tuple[list[Pack], list[Tensor]]:

@@ -224,11 +224,14 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
     Texts stay lists. Python floats become the default dtype, as everywhere here (PyTorch's become float64).
 
-    **Raises** `ShapeError` if tensors of unequal shape meet, `TypeError` for items of another kind.
+    **Raises** `ShapeError` if tensors of unequal shape meet, `TypeError` for items of another kind, `ValueError` if
+    there are none.
 
     >>> default_collate([("a", 1, 0.5), ("b", 2, 1.5)])
     [['a', 'b'], tensor([1, 2]), tensor([0.5, 1.5])]
     """
+    if not len(batch):
+        raise ValueError("default_collate: there are no items to make a batch of")
     first = batch[0]
     if isinstance(first, (Tensor, np.ndarray)):
         if len(shapes := {x.shape for x in batch}) > 1:
@@ -304,7 +307,7 @@ class DataLoader:
             return
         for indices in self.batch_sampler:
             if type(self.dataset) is TensorDataset and self.collate_fn is default_collate:
-                yield list(self.dataset[indices])  # the same batch, taken at once
+                yield list(self.dataset[list(indices)])  # the same batch, taken at once
             else:
                 yield make([self.dataset[index] for index in indices])
 

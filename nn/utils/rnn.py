@@ -18,6 +18,9 @@ import numpy as np
 
 import minigrad
 from minigrad import ShapeError, Tensor
+from minigrad.ops.index import plain_values
+
+from .. import masks
 
 
 def pad_sequence(
@@ -60,11 +63,14 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = F
 
     **Shapes**: (T, B, …), or (B, T, …) with `batch_first`; lengths (B) → B sequences (T_b, …).
 
+    **Raises** `ShapeError` if there is not one length from 0 to T for each sequence, `TypeError` if they are not integers.
+
     >>> unpad_sequence(Tensor([[1, 2, 3], [4, 0, 0]]), [3, 1], batch_first=True)
     [tensor([1, 2, 3]), tensor([4])]
     """
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
-    return [row[: int(length)] for row, length in zip(rows, lengths, strict=True)]
+    counts = masks.real(lengths, len(rows), rows.shape[1]).numpy().sum((1, 2, 3))
+    return [row[:n] for row, n in zip(rows, counts.tolist(), strict=True)]
 
 
 class PackedSequence(NamedTuple):
@@ -95,7 +101,8 @@ def pack_padded_sequence(
 
     **Shapes**: input (T, B, …), or (B, T, …) with `batch_first`; lengths (B).
 
-    **Raises** `ShapeError` if there is not one length from 1 to T for each sequence, or if they do not fall in order.
+    **Raises** `ShapeError` if there is not one length from 1 to T for each sequence, or if they do not fall in order;
+    `TypeError` if they are not integers.
 
     >>> packed = pack_padded_sequence(Tensor([[1, 2, 3], [4, 0, 0]]), [3, 1], batch_first=True)
     >>> packed.data, packed.batch_sizes
@@ -105,7 +112,9 @@ def pack_padded_sequence(
         raise ShapeError(f"pack_padded_sequence: a batch of sequences (T, B, …) is needed, not {input.shape}")
     if batch_first:
         input = input.transpose(0, 1)
-    sizes = np.array(lengths.numpy() if isinstance(lengths, Tensor) else lengths)
+    sizes = plain_values(lengths)
+    if sizes.size and sizes.dtype.kind not in "iu":
+        raise TypeError(f"pack_padded_sequence: lengths are integers, not {sizes.dtype}")
     steps, batch = input.shape[:2]
     if sizes.shape != (batch,) or not batch or sizes.min() < 1 or sizes.max() > steps:
         raise ShapeError(
