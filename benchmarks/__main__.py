@@ -162,7 +162,8 @@ def main(argv: Sequence[str] | None = None) -> list[tuple[str, str, float]]:
         ratio = statistics.median(ratios)
         found.append((name, rival, ratio))
         print(
-            f"{name:24} {rival:14} {mine * 1e3:11.3f} {other * 1e3:9.3f}  {ratio:5.2f}  {ratios[0]:.2f}–{ratios[-1]:.2f}",
+            f"{name:24} {rival:14} {mine * 1e3:11.3f} {other * 1e3:9.3f}  {ratio:5.2f}  "
+            f"{ratios[0]:.2f}–{ratios[-1]:.2f}",
             flush=True,
         )
     print()

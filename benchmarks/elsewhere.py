@@ -7,6 +7,7 @@ and a head of attention.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ def chain() -> tuple[Weights, Loss]:
 def mlp() -> tuple[Weights, Loss]:
     """Three linear layers 64 → 128 → 128 → 10 with ReLU, batch 32."""
     sizes, wanted = (64, 128, 128, 10), _one_hot(MLP["labels"], 10)
-    weights = {f"weight{i}": _uniform(n, m) for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False))}
+    weights = {f"weight{i}": _uniform(n, m) for i, (n, m) in enumerate(itertools.pairwise(sizes))}
     weights |= {f"bias{i}": _uniform(n) for i, n in enumerate(sizes[1:])}
 
     def loss(op: Any, w: Any) -> Any:
@@ -78,7 +79,7 @@ def rnn_loop() -> tuple[Weights, Loss]:
 
     def loss(op: Any, w: Any) -> Any:
         h, total = np.zeros((16, 64), np.float32), 0.0
-        for now, then in zip(letters, letters[1:], strict=False):
+        for now, then in itertools.pairwise(letters):
             h = op.tanh(op.matmul(now, w["u"]) + op.matmul(h, w["v"]) + w["b"])
             total = total + _cross_entropy(op, op.matmul(h, w["out"]), then)
         return total * (1 / (len(letters) - 1))

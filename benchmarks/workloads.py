@@ -102,7 +102,7 @@ def lstm_tagger(fw: Framework) -> Built:
 
 
 def text_cnn(fw: Framework) -> Built:
-    """Embedding 128, convolutions of width 3, 4 and 5 with 100 maps each, the greatest over time; batch 50, 40 words."""
+    """Embedding 128, convolutions of width 3, 4 and 5, 100 maps each, the greatest over time; batch 50, 40 words."""
     nn, tensors = fw.nn, fw.tensors
 
     class Sentences(nn.Module):  # type: ignore[name-defined,misc]  # the framework is a value here

@@ -14,13 +14,14 @@ def loss_of_counting(train: str, val: str, order: int, prior: float = 5.0) -> fl
 
     p(a | context) = (count(context a) + prior · p(a | shorter context)) / (count(context) + prior)
     """
-    seen = Counter(train[i - n : i] for n in range(order + 2) for i in range(n, len(train) + 1))
+    contexts = Counter(train[i - n : i] for n in range(order + 1) for i in range(n, len(train)))
+    grams = Counter(train[i - n : i + 1] for n in range(order + 1) for i in range(n, len(train)))
     letters, loss = len(set(train + val)), 0.0
     for i in range(order, len(val)):
         p = 1 / letters
         for n in range(order + 1):
             context = val[i - n : i]
-            p = (seen[context + val[i]] + prior * p) / (seen[context] + prior)
+            p = (grams[context + val[i]] + prior * p) / (contexts[context] + prior)
         loss -= math.log(p)
     return loss / (len(val) - order)
 

@@ -136,7 +136,8 @@ class Translator:
     def train(self, batches: Iterable[list[Pair]], steps: int, name: str) -> list[float]:
         """Adam, with a learning rate that rises, then falls to 0; the losses."""
         optimizer = optim.Adam(self.model.parameters(), lr=8e-3)
-        schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / 50, (steps - t) / steps))
+        warm = min(50, steps // 10 + 1)
+        schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / warm, (steps - t) / steps))
         losses: list[float] = []
         progress = Progress(itertools.islice(batches, steps), name, steps)
         for pairs in progress:

@@ -64,8 +64,7 @@ class BERT(nn.Module):
         )
         self.norm = nn.LayerNorm(dim)
         self.bias = nn.Parameter(minigrad.zeros(words))
-        with minigrad.no_grad():
-            self.embedding.weight *= 0.1
+        nn.init.normal_(self.embedding.weight, std=0.1)
 
     def forward(self, ids: Tensor, lengths: np.ndarray) -> Tensor:
         x = self.positions(self.embedding(ids))

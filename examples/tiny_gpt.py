@@ -31,6 +31,7 @@ import nn
 import nn.functional as F
 from examples import lesson
 from examples.counting import loss_of_counting
+from examples.letter_mlp import CONTEXT, MLP, contexts, mlp_optimizer
 from examples.progress import Progress
 from minigrad import Tensor
 from minigrad.viz.figures import attention, curves
@@ -38,11 +39,10 @@ from nn import optim
 from nn.data import Vocab, read_text
 from nn.decoding import sample
 from nn.masks import causal
-from nn.optim.lr_scheduler import LambdaLR, LRScheduler, StepLR
+from nn.optim.lr_scheduler import LambdaLR, LRScheduler
 from nn.utils import clip_grad_norm_
 
 TALES = Path(__file__).parent / "data" / "tales.txt"
-CONTEXT = 3  # the letters that the MLP sees
 
 # ---- the models -----------------------------------------------------------------------------------------------------
 
@@ -81,26 +81,6 @@ class GPT(nn.Module):
         return self.output(self.norm(x))
 
 
-class MLP(nn.Module):
-    """Three letters (B, 3) → scores of the next letter (B, V).
-
-    Source: Bengio et al., "A Neural Probabilistic Language Model" (2003), JMLR 3.
-    """
-
-    def __init__(self, letters: int, dim: int = 10, hidden: int = 200) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(letters, dim)
-        self.hidden = nn.Linear(CONTEXT * dim, hidden, bias=False)  # the normalisation has a bias of its own
-        self.norm = nn.BatchNorm1d(hidden, momentum=0.001)
-        self.output = nn.Linear(hidden, letters)
-        nn.init.normal_(self.hidden.weight, std=5 / 3 / np.sqrt(CONTEXT * dim))
-        nn.init.normal_(self.output.weight, std=0.01)
-        nn.init.zeros_(self.output.bias)
-
-    def forward(self, letters: Tensor) -> Tensor:
-        return self.output(self.norm(self.hidden(self.embedding(letters).flatten(1))).tanh())
-
-
 # ---- the data: what a model reads, and what comes next --------------------------------------------------------------
 
 
@@ -108,13 +88,6 @@ def windows(ids: np.ndarray, size: int, starts: np.ndarray) -> tuple[np.ndarray,
     """The letters from each start on, and those one further: both (B, T)."""
     places = starts[:, None] + np.arange(size)
     return ids[places], ids[places + 1]
-
-
-def contexts(lines: Sequence[str], vocab: Vocab) -> tuple[np.ndarray, np.ndarray]:
-    """Every letter of every line and its end (N), with the three letters before it (N, 3), ends before the first."""
-    rows = [np.array(vocab.encode("\n" * CONTEXT + line + "\n")) for line in lines]
-    before = [np.lib.stride_tricks.sliding_window_view(row[:-1], CONTEXT) for row in rows]
-    return np.concatenate(before), np.concatenate([row[CONTEXT:] for row in rows])
 
 
 # ---- training -------------------------------------------------------------------------------------------------------
@@ -128,12 +101,6 @@ def gpt_optimizer(model: nn.Module, lr: float, steps: int) -> tuple[optim.Optimi
     optimizer = optim.AdamW(groups, lr=lr, betas=(0.9, 0.99))
     warm = min(100, steps // 10 + 1)
     return optimizer, LambdaLR(optimizer, lambda t: min((t + 1) / warm, 0.55 + 0.45 * np.cos(np.pi * t / steps)))
-
-
-def mlp_optimizer(model: nn.Module, lr: float, steps: int) -> tuple[optim.Optimizer, LRScheduler]:
-    """Plain gradient descent; half-way through, the learning rate falls to a tenth."""
-    optimizer = optim.SGD(model.parameters(), lr=lr)
-    return optimizer, StepLR(optimizer, steps // 2 + 1)
 
 
 def train(
@@ -210,11 +177,11 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         np.random.default_rng(a.seed).shuffle(lines)
     vocab = Vocab({letter: 1 for letter in text}, padding=None, unknown=None)
     cut = len(lines) * 9 // 10
-    parts = ["\n".join(part) + "\n" for part in (lines[:cut], lines[cut:])]
+    train_text, val_text = ("\n".join(part) + "\n" for part in (lines[:cut], lines[cut:]))
     steps = 5 if a.short else a.steps or {"gpt": 600, "mlp": 10_000}[a.model]
     losses: dict[str, float] = {}
     if not a.short and len(text) < 300_000:
-        losses = {f"counting, {n} letters before": loss_of_counting(*parts, n) for n in range(5)}
+        losses = {f"counting, {n} letters before": loss_of_counting(train_text, val_text, n) for n in range(5)}
 
     rng = np.random.default_rng(a.seed)
     if a.model == "mlp":
@@ -228,7 +195,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         course = train(model, draw, *mlp_optimizer(model, a.lr or 0.1, steps), steps)
         losses["mlp"] = loss_on(model, *contexts(lines[cut:], vocab), 4096)
     else:
-        ids, val = (np.array(vocab.encode(part)) for part in parts)
+        ids, val = (np.array(vocab.encode(part)) for part in (train_text, val_text))
         if min(len(ids), len(val)) <= a.window:
             raise ValueError(f"{a.data}: {len(text)} letters are too few for --window {a.window}; a tenth is kept back")
         model = GPT(len(vocab), a.dim, a.heads, a.blocks, a.window)
@@ -255,9 +222,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
             pictures["gpt-attention.svg"] = attention(maps, list(some))
         lesson.write_pictures(a.pictures, pictures)
     if not a.short and a.data == TALES and a.model == "gpt":
-        assert losses["gpt"] < losses["counting, 3 letters before"], (
-            "attention should know more than three letters tell"
-        )
+        assert losses["gpt"] < losses["counting, 3 letters before"], "attention should beat the last three letters"
     return losses
 
 

@@ -20,6 +20,7 @@ Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -36,11 +37,11 @@ import nn
 import nn.functional as F
 from examples import lesson
 from examples.progress import Progress
-from examples.seq2seq import BOS, EOS, Pair, dates, phrases
+from examples.seq2seq import BOS, EOS, Pair, Task, dates, phrases
 from minigrad import Tensor
 from minigrad.viz.figures import Figure, attention
 from nn import optim
-from nn.data import Vocab, batches, length_mask, pad
+from nn.data import Vocab, length_mask, pad
 from nn.decoding import greedy
 from nn.utils import clip_grad_norm_
 
@@ -98,17 +99,14 @@ class Batch:
         self.target, self.following = Tensor(ids[:, :-1]), Tensor(ids[:, 1:])
 
 
-def train(model: Translator, pairs: Sequence[Pair], vocabs: tuple[Vocab, Vocab], steps: int, name: str) -> list[float]:
-    """Adam, with a learning rate that rises, then falls."""
+def train(model: Translator, task: Task, vocabs: tuple[Vocab, Vocab], steps: int, name: str) -> None:
+    """Adam, with a learning rate that rises, then falls to 0."""
     optimizer = optim.Adam(model.parameters(), lr=3e-3)
     warm = steps // 10 + 1
     schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / warm, (steps - t) / (steps - warm + 1)))
-    losses: list[float] = []
-    epoch: list[list[int]] = []
-    progress = Progress(range(steps), name)
-    for _ in progress:
-        epoch = epoch or batches(len(pairs), 32)
-        b = Batch([pairs[i] for i in epoch.pop()], *vocabs)
+    progress = Progress(itertools.islice(task.batches, steps), name, steps)
+    for pairs in progress:
+        b = Batch(pairs, *vocabs)
         optimizer.zero_grad()
         scores = model(b.source, b.padding, b.target)
         loss = F.cross_entropy(scores.flatten(0, 1), b.following.flatten(), ignore_index=0)
@@ -116,9 +114,7 @@ def train(model: Translator, pairs: Sequence[Pair], vocabs: tuple[Vocab, Vocab],
         clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        losses.append(loss.item())
-        progress.note = f"loss {losses[-1]:.3f}"
-    return losses
+        progress.note = f"loss {loss.item():.3f}"
 
 
 @minigrad.no_grad()
@@ -153,17 +149,19 @@ def alignment(model: Translator, pairs: Sequence[Pair], vocabs: tuple[Vocab, Voc
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     p = lesson.options(__doc__)
     p.add_argument("--task", choices=TASKS, default="dates", help="what to translate; default: dates")
-    p.add_argument("--steps", type=int, default=600, help="batches to learn from; default: 600")
+    p.add_argument("--steps", type=int, default=700, help="batches to learn from; default: 700")
     return lesson.start(p, run, argv)
 
 
 def run(a: argparse.Namespace) -> dict[str, float]:
     task = TASKS[a.task](np.random.default_rng(a.seed))
-    learned, test = (task.train[:64], task.test[:8]) if a.short else (task.train, task.test)
+    *_, test = task.tests.values()
+    test = test[:3] if a.short else test
+    known = [pair for _ in range(100) for pair in next(task.batches)]
     specials = ("<bos>", "<eos>")
     vocabs = (
-        Vocab((token for source, _ in learned for token in source), specials=specials),
-        Vocab((token for _, target in learned for token in target), specials=specials),
+        Vocab((token for source, _ in known for token in source), specials=specials),
+        Vocab((token for _, target in known for token in target), specials=specials),
     )
     b = Batch(test, *vocabs)
     results: dict[str, float] = {}
@@ -171,7 +169,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     for name, look_ahead in {"look-ahead masked": False, "mask forgotten": True}.items():
         minigrad.manual_seed(a.seed)
         model = Translator(len(vocabs[0]), len(vocabs[1]), look_ahead=look_ahead)
-        train(model, learned, vocabs, 3 if a.short else a.steps, name)
+        train(model, task, vocabs, 3 if a.short else a.steps, name)
         answers = [vocabs[1].decode(ids) for ids in model.greedy(b.source, b.padding, b.following.shape[1] + 2)]
         right = [answer == target for answer, (_, target) in zip(answers, test, strict=True)]
         results |= {f"{name}, next token": told(model, b), name: float(np.mean(right))}
@@ -183,10 +181,9 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     for name in written:
         print(f"{name:17}{100 * results[f'{name}, next token']:29.1f}{100 * results[name]:36.1f}")
     print()
-    blank = " " if a.task == "phrases" else ""
     for i, (source, _) in enumerate(test[:3]):
         for name, answers in written.items():
-            print(f"{''.join(source)} → {blank.join(answers[i])}   ({name})")
+            print(f"{''.join(source)} → {task.blank.join(answers[i])}   ({name})")
     if not a.short and a.task == "dates":
         assert results["look-ahead masked"] > 0.8 > 0.2 > results["mask forgotten"], "the mask should matter"
     return results

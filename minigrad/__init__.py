@@ -232,7 +232,6 @@ from .random import (
     randperm,
     set_rng_state,
 )
-from .serialization import load, save
 from .tensor import Tensor
 
 __all__ = [
@@ -345,10 +344,10 @@ __all__ = [
     "inf",
     "inference_mode",
     "int",
+    "int8",
     "int16",
     "int32",
     "int64",
-    "int8",
     "is_floating_point",
     "is_grad_enabled",
     "is_tensor",
@@ -361,9 +360,9 @@ __all__ = [
     "linspace",
     "load",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "log_softmax",
     "logaddexp",
     "logical_and",
@@ -489,14 +488,16 @@ vars(autograd).update(
 )
 
 
-# Pictures and profiles are imported when they are asked for.
+# What not every program needs is imported when it is asked for.
 LAZY = {
     "ComputationGraph": "viz.dot",
     "draw": "viz.draw",
     "explain": "viz.html",
+    "load": "serialization",
     "make_dot": "viz.draw",
     "profile": "profiler",
     "record": "viz.record",
+    "save": "serialization",
     "viz": "viz",
 }
 

@@ -630,6 +630,8 @@ def _run(
     if not create_graph:
         start = {target: weight.array for target, weight in start.items()}
     mode = thread.mode
+    for observer in mode.observers:
+        observer.mark("before backward()")
     recording, scope = mode.recording, mode.scope
     mode.recording = create_graph
     try:

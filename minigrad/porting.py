@@ -6,7 +6,6 @@ for PyTorch.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 INSTEAD = {
@@ -112,5 +111,7 @@ def missing(module: str, name: str, names: Sequence[str]) -> AttributeError:
         return AttributeError(f"{module}.{name}: {INSTEAD[name]}")
     if name.endswith("_") and name[:-1] in names:
         return AttributeError(f"{module}.{name}: what changes a tensor in place is a method here: write x.{name}()")
+    import difflib  # slow to load, and needed only here
+
     near = [] if name.startswith("_") else difflib.get_close_matches(name, names, 1)
     return AttributeError(f"{module} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))

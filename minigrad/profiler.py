@@ -5,8 +5,8 @@
             train_step(batch)
     print(p)
 
-An operation is charged with the time since the one before it ended: its own arithmetic, what recording it costs, and the
-Python that led to it. So all entries together are the whole time, and a slow loop in between shows at what follows it.
+An operation is charged with the time since the one before it ended: its own arithmetic, what recording it costs, and
+the Python that led to it. So all entries together are the whole time, and a slow loop in between shows at what follows it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class profile(Observer):
     `operations` and `modules` list the entries, the longest first; `seconds` is all of the time. A module is charged
     with what happened in it but not in a module inside it; what no module ran is charged to "–".
 
-    >>> x = Tensor([1.0, 2.0], requires_grad=True)
-    >>> with profile() as p:
+    >>> import minigrad
+    >>> x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    >>> with minigrad.profile() as p:
     ...     (x * x).sum().backward()
     >>> {entry.what: entry.calls for entry in p.operations if entry.what in ("mul", "sum")} == {"mul": 3, "sum": 2}
     True

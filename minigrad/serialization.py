@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from . import device as devices
+from .device import device
 from .tensor import Tensor, wrap
 
 _STRUCTURE = "__structure__"
@@ -68,8 +68,8 @@ def load(path: str | os.PathLike[str], map_location: Any = None, *, weights_only
     **Raises** `ValueError` if the file is no `.npz` (or `.safetensors`) file of numbers, or is damaged, or for another
     `map_location` than "cpu"; `ImportError` for `.safetensors` without the package of that name.
     """
-    if isinstance(map_location, (str, devices.device)):
-        devices.device(map_location)
+    if isinstance(map_location, (str, device)):
+        device(map_location)
     where = f"load: {os.fspath(path)!r}"
     with open(path, "rb") as file:
         if _is_safetensors(path):

@@ -1,8 +1,8 @@
 """Sums over the rows and columns of a matrix, written as products.
 
 NumPy adds up a row with one short loop of its own, which for rows of a few dozen numbers costs more than the additions.
-The same sums as an `einsum` or as a product with a vector of ones run through the whole matrix at once, two to six times
-faster. For arrays that are not floating-point they are plain sums.
+The same sums as an `einsum` or as a product with a vector of ones run through the whole matrix at once, two to six
+times faster. For arrays that are not floating-point they are plain sums.
 """
 
 from __future__ import annotations

@@ -10,11 +10,12 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from minigrad.porting import missing
 
-from . import audio, data, functional, init, masks, normalisation, optim, similarity, utils
+from . import data, functional, init, masks, normalisation, optim, similarity, utils
 from .activation import (
     CELU,
     ELU,
@@ -31,11 +32,11 @@ from .activation import (
     LogSoftmax,
     Mish,
     PReLU,
-    RReLU,
     ReLU,
     ReLU6,
-    SiLU,
+    RReLU,
     Sigmoid,
+    SiLU,
     Softmax,
     Softmax2d,
     Softmin,
@@ -77,8 +78,8 @@ from .loss import (
     HuberLoss,
     KLDivLoss,
     L1Loss,
-    MSELoss,
     MarginRankingLoss,
+    MSELoss,
     NLLLoss,
     PairwiseDistance,
     SmoothL1Loss,
@@ -100,6 +101,7 @@ from .positions import (
 from .record import record_attention
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .summary import summary
+from .text_cnn import Convolutions, TextCNN, max_over_time, mean_over_time
 from .transformer import (
     EncoderBlock,
     Transformer,
@@ -108,8 +110,6 @@ from .transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from .text_cnn import TextCNN, Convolutions, max_over_time, mean_over_time
-from .walkthrough import walk_through
 from .window import Window
 
 __all__ = [
@@ -242,5 +242,13 @@ __all__ = [
 ]
 
 
+# What not every program needs is imported when it is asked for.
+LAZY = {"audio": "audio", "walk_through": "walkthrough"}
+
+
 def __getattr__(name: str) -> Any:
-    raise missing("nn", name, __all__)
+    if name not in LAZY:
+        raise missing("nn", name, __all__)
+    module = importlib.import_module(f"{__name__}.{LAZY[name]}")
+    value = globals()[name] = module if name == "audio" else getattr(module, name)
+    return value

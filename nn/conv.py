@@ -21,7 +21,8 @@ Size = int | Sequence[int]  # one number for all dimensions, or one for each
 def _sizes(layer: Module, value: Size, n: int) -> tuple[int, ...]:
     sizes = tuple(value) if isinstance(value, Sequence) else (value,) * n
     if len(sizes) != n:
-        raise ShapeError(f"{type(layer).__name__}: one number{f' or {n} of them are' * (n > 1)} needed, not {sizes}")
+        need = "one number is" if n == 1 else f"one number or {n} of them are"
+        raise ShapeError(f"{type(layer).__name__}: {need} needed, not {sizes}")
     return sizes
 
 

@@ -13,8 +13,6 @@ they are; for vectors that go into other layers, write `minigrad.tensor(x)`.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import os
 import re
 import zlib
@@ -233,6 +231,8 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> Iterator[lis
     **Raises** `ValueError` with file and line where a row has more or fewer fields than the first, where a quote is not
     closed in its line, where the file is not UTF-8, or if there are no rows.
     """
+    import csv  # slow to load, and needed only here
+
     number = width = 0
     for number, line in _lines(path):
         if not line.strip():
@@ -253,6 +253,8 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> Iterator[lis
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """The lines of a UTF-8 file, plain or gzipped, numbered from 1, without what ends them."""
+    import gzip  # slow to load, and needed only here
+
     number = 0
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
@@ -324,10 +326,11 @@ def length_mask(lengths: Any, T: int | None = None) -> np.ndarray:
     lengths = plain_values(lengths)
     if lengths.size and lengths.dtype.kind not in "iu":
         raise TypeError(f"lengths: integers are needed, not {lengths.dtype}")
-    if lengths.ndim != 1 or (lengths.size and not 0 <= lengths.min() <= lengths.max() <= (lengths.max() if T is None else T)):
-        most = "up" if T is None else f"to {T}"
-        raise ShapeError(f"lengths: one number from 0 {most} for each sequence is needed, not {lengths.tolist()}")
-    return np.arange(lengths.max(initial=0) if T is None else T) < lengths[:, None]
+    longest = int(lengths.max(initial=0)) if T is None else T
+    if lengths.ndim != 1 or (lengths.size and not 0 <= lengths.min() <= lengths.max() <= longest):
+        until = "on" if T is None else f"to {T}"
+        raise ShapeError(f"lengths: one number from 0 {until} for each sequence is needed, not {lengths.tolist()}")
+    return np.arange(longest) < lengths[:, None]
 
 
 def batches(n: int, batch_size: int, generator: Generator | None = None) -> list[list[int]]:

@@ -62,7 +62,8 @@ def greedy(step: Step, state: Any, batch: int, bos: int, eos: int, max_len: int)
     >>> greedy(count_down, (), batch=1, bos=4, eos=0, max_len=7)
     [[3, 2, 1]]
     """
-    ids, written, running = minigrad.full((batch,), bos, dtype=minigrad.long), [], np.ones(batch, bool)
+    ids, running = minigrad.full((batch,), bos, dtype=minigrad.long), np.ones(batch, bool)
+    written: list[np.ndarray] = []
     while len(written) < max_len and running.any():
         scores, state = step(ids, state)
         ids = scores.argmax(-1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 from minigrad import Tensor
 
 from . import functional
@@ -27,7 +25,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not isinstance(p, Real) or not 0 <= p <= 1:  # type: ignore[operator]  # real numbers compare
+        if not (hasattr(p, "__float__") and 0 <= float(p) <= 1):
             raise ValueError(f"{type(self).__name__}: a probability is a number in [0, 1], unlike p = {p!r}")
         self.p, self.inplace = p, inplace
 

@@ -19,12 +19,12 @@ import minigrad
 from minigrad import ShapeError, Tensor, no_grad, sigmoid, tanh, where
 from minigrad.errors import DimError
 from minigrad.ops import fused, index
+from minigrad.ops.attention import BLOCK, attention
+from minigrad.ops.convolution import conv1d, conv2d
 from minigrad.ops.elementwise import elu, gelu, hardtanh, leaky_relu, silu, softplus
 from minigrad.ops.index import one_hot, plain_values
 from minigrad.ops.linalg import linear
 from minigrad.ops.shape import pad
-from minigrad.ops.attention import BLOCK, attention
-from minigrad.ops.convolution import conv1d, conv2d
 from minigrad.ops.window import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,

@@ -31,8 +31,9 @@ class WindowAttention(SelfAttention):
         y[t] = Σ_j weights[t, j] v[j]        over j = t − before … t + after
 
     It equals `SelfAttention` with `masks.window(T, reach)`, without ever making the T × T scores: the keys and values
-    of each window are laid side by side. Long sequences such as speech need that. `reach=(before, 0)` looks back only.
-    A mask of one's own combines with the window. `positions` is one of nn/positions.py that can say what it gives `at` a distance, or `Rotary`.
+    of each window are laid side by side. Long sequences such as speech need that. `reach=(before, 0)` looks back only;
+    a mask combines with the window. `positions` is one of nn/positions.py that can say what it gives `at` a distance,
+    or `Rotary`.
 
     **Shapes**: x (B, T, D) → y (B, T, d_v), weights (B, T, W) with W = before + 1 + after: weights[b, t, j] is for
     position t − before + j (`spread` makes them (B, T, T)). Parameters as in `SelfAttention`.
@@ -66,7 +67,7 @@ class WindowAttention(SelfAttention):
             )
         self.before, self.after = masks.reach_of(reach)
 
-    def forward(self, x: Tensor, mask: Any = None, lengths: Any = None, return_weights: bool = False) -> Any:
+    def forward(self, x: Tensor, mask: Any = None, lengths: Any = None, return_weights: bool = False) -> Any:  # type: ignore[override]  # one sequence
         """Attend; `lengths` (B) hides the padding, `mask` is (T, T), (B, T, T) or (B, 1, T, T)."""
         batch, steps, _ = sizes_of(self, x)
         if not steps:

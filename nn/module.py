@@ -18,7 +18,6 @@ definition: this model has `embedding.weight`, `blocks.0.weight`, `blocks.0.bias
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import reprlib
 import weakref
@@ -92,13 +91,13 @@ def _name_inside(outer: Module | None, inner: Module | None) -> str:
 
 
 def _locate(error: Exception, frame: Frame, arguments: tuple[Any, ...]) -> None:
-    """Note on an error the innermost module that it came from, and that a list may be why."""
+    """Note on an error the innermost module that it came from, and whether that was given no tensor."""
     if not any(note.startswith("in ") for note in getattr(error, "__notes__", ())):
         path, kind = frame.path(), type(frame.module()).__name__
         error.add_note(f"in {path} ({kind})" if path else f"in {kind}")
-        plain = next((type(x).__name__ for x in arguments if isinstance(x, (list, np.ndarray))), None)
+        plain = {list: "a list", np.ndarray: "an array"}.get(type(arguments[0])) if arguments else None
         if plain and isinstance(error, (AttributeError, TypeError, ValueError)) and not isinstance(error, ShapeError):
-            error.add_note(f"it was given a {plain}; where a tensor is needed, minigrad.tensor(x) makes one of it")
+            error.add_note(f"it was given {plain}; where a tensor is needed, minigrad.tensor(x) makes one of it")
 
 
 # ---- what a module holds --------------------------------------------------------------------------------------------
@@ -120,6 +119,8 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Parameter | Module]]:
 
 def _nearest(name: str, names: Iterable[str]) -> str:
     """A hint at the one of `names` that looks most like `name`, if any does."""
+    import difflib  # slow to load, and needed only here
+
     near = difflib.get_close_matches(name, list(names), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
@@ -477,8 +478,8 @@ class Module:
         All or nothing: if anything is wrong, nothing is loaded and one error lists it all. Without `strict`, names that
         stand on one side only are passed over, and returned.
 
-        **Raises** `ShapeError` if a shape differs, `RuntimeError` if only names do or a value is no tensor of real numbers,
-        `TypeError` if `state_dict` is no dictionary.
+        **Raises** `ShapeError` if a shape differs; `RuntimeError` if only names do, or a value is no tensor of real
+        numbers; `TypeError` if `state_dict` is no dictionary.
 
         >>> from nn import Linear
         >>> Linear(2, 3).load_state_dict({"weight": minigrad.zeros(3, 7), "bia": minigrad.zeros(3)})

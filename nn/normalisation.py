@@ -273,8 +273,8 @@ class Reinforce(Module):
 
     def __getstate__(self) -> Any:
         """A copy has not drawn yet: the graph of the last call stays behind."""
-        attributes, slots = super().__getstate__()  # type: ignore[misc]  # object has it
-        return {**attributes, "log_probability": None}, slots
+        state: Any = object.__getstate__(self)  # attributes and slots
+        return {**state[0], "log_probability": None}, state[1]
 
     def forward(self, scores: Tensor, mask: Tensor | None = None) -> Tensor:
         """Draw one key for each row, and remember how probable that was."""

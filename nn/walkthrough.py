@@ -128,7 +128,7 @@ def walk_through(
     >>> walk.q.shape, walk.weights.shape
     ((3, 3), (3, 3))
     """
-    if type(layer) not in (Attention, SelfAttention, CrossAttention, MultiHead):  # what is made of them may look elsewhere
+    if type(layer) not in (Attention, SelfAttention, CrossAttention, MultiHead):  # a subclass may look elsewhere
         raise TypeError(
             f"walk_through: Attention, SelfAttention, CrossAttention and MultiHead can be walked through, not "
             f"{type(layer).__name__}; record_attention shows the weights of any layer"

@@ -38,7 +38,7 @@ class Window(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Lay the windows side by side and map them."""
         if x.ndim != 3 or x.shape[-1] != self.dim or not x.shape[1]:
-            raise ShapeError(f"Window: sequences (batch, steps, {self.dim}) of a step or more are needed, not {x.shape}")
+            raise ShapeError(f"Window: sequences (batch, one step or more, {self.dim}) are needed, not {x.shape}")
         padded = minigrad.pad(x, (0, 0, self.reach, self.reach))  # (B, T + 2 reach, D)
         beside = windows(padded, 1, 2 * self.reach + 1).transpose(2, 3)  # (B, T, 2 reach + 1, D)
         return self.linear(beside.flatten(2))

@@ -473,7 +473,7 @@ def test_positions_are_added():
     np.testing.assert_array_equal(learned(x)[0].detach(), learned.weight[:3].detach())
     with pytest.raises(ShapeError, match="11 tokens is longer than max_len 7"):
         learned(minigrad.zeros(1, 11, 5))
-    with pytest.raises(ShapeError, match="7 features"):
+    with pytest.raises(ShapeError, match=r"steps, 5\) are needed, .* \(1, 3, 7\)"):
         nn.SinusoidalPositions(5)(minigrad.zeros(1, 3, 7))
 
 
@@ -525,3 +525,17 @@ def test_many_positions_are_taken_in_blocks_unless_somebody_wants_the_weights():
     names = {node.name for node in ancestors([blocks.node])}
     assert "attention" in names
     assert "softmax" not in names
+
+
+def test_a_single_query_is_one_call():
+    """Hooks are called once, and a summary counts one call."""
+    layer = CrossAttention(6, context_dim=3)
+    seen = []
+    layer.register_forward_hook(lambda module, arguments, output: seen.append(output.shape))
+    layer(minigrad.randn(2, 6), minigrad.randn(2, 7, 3))
+    assert seen == [(2, 6)]
+
+
+def test_a_pool_names_what_does_not_fit():
+    with pytest.raises(ShapeError, match=r"AttentionPool\(6\): the vectors have 5 features \(shape \(2, 7, 5\)\)"):
+        AttentionPool(6)(minigrad.zeros(2, 7, 5))

@@ -231,8 +231,14 @@ def test_pad_refuses() -> None:
         pad([np.ones((2, 3)), np.ones((2, 5))])
     with pytest.raises(ShapeError, match=r"number 1 is \(\)"):
         pad([[1], 2])
-    with pytest.raises(ShapeError, match="length 7 does not fit into T=5"):
+    with pytest.raises(ShapeError, match=r"one number from 0 to 5 for each sequence is needed, not \[3, 7\]"):
         length_mask([3, 7], 5)
+    with pytest.raises(ShapeError, match=r"one number from 0 on .* not \[3, -1\]"):
+        length_mask([3, -1])
+    with pytest.raises(ShapeError, match=r"not \[\[3, 1\]\]"):
+        length_mask([[3, 1]])
+    with pytest.raises(TypeError, match="lengths: integers are needed, not float64"):
+        length_mask([2.5, 3.0])
 
 
 # ---- batches of indices ---------------------------------------------------------------------------------------------
@@ -440,3 +446,12 @@ def test_orders_of_some_items() -> None:
     assert counts[0] == 0
     assert counts[2] / counts[1] == pytest.approx(3, rel=0.15)
     assert sorted(WeightedRandomSampler([0.0, 1.0, 3.0], 2, replacement=False)) == [1, 2]
+
+
+def test_batches_of_indices_in_tuples() -> None:
+    """They are lists of items, not places in several dimensions."""
+    data = TensorDataset(minigrad.arange(12).reshape(4, 3))
+    (first,), (second,) = DataLoader(data, batch_sampler=[(0, 1), (2, 3)])
+    assert first.tolist() == [[0, 1, 2], [3, 4, 5]] and second.shape == (2, 3)
+    with pytest.raises(ValueError, match="no items"):
+        default_collate([])

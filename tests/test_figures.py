@@ -13,8 +13,8 @@ import pytest
 import minigrad
 import nn
 from minigrad.viz import measure, palette
-from minigrad.viz.lines import _apart, _log_ticks, _ticks
 from minigrad.viz.figures import attention, curves, entropy, head_view
+from minigrad.viz.lines import _apart, _log_ticks, _ticks
 from nn.record import record_attention
 
 ROOT = Path(minigrad.__file__).parents[1]
@@ -530,6 +530,8 @@ def test_writing(tmp_path):
     for name in ("a.png", "a"):
         with pytest.raises(ValueError, match=r"\.svg, \.html, \.txt"):
             figure.write(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=r"no directory .*missing.* for 'a.svg'; make it first"):
+        figure.write(tmp_path / "missing" / "a.svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.TXT", "a.html", "a.svg"]
     assert "loss over step" in repr(figure)
 

@@ -510,3 +510,52 @@ def test_attention_over_many_positions_runs_in_blocks_and_in_bounded_memory():
     weights = (q @ k.mT / math.sqrt(d)).masked_fill(~seen, -math.inf).softmax(-1)
     for x, expected in zip((y, *found), (weights @ v, *minigrad.grad(weights @ v, (q, k, v), g)), strict=True):
         close(x, expected.detach(), 1e-9)
+
+
+def test_losses_of_pairs_are_not_broadcast():
+    column, row = minigrad.zeros(7, 1), minigrad.zeros(7)
+    with pytest.raises(ShapeError, match=r"margin_ranking_loss: .*\(7, 1\).*\(7,\)"):
+        F.margin_ranking_loss(column, row, minigrad.ones(7))
+    with pytest.raises(ShapeError, match=r"margin_ranking_loss: .*\(7,\).*\(7, 1\)"):
+        F.margin_ranking_loss(row, row, minigrad.ones(7, 1))
+    with pytest.raises(ShapeError, match=r"cosine_embedding_loss: .*\(7, 3\).*\(1, 3\)"):
+        F.cosine_embedding_loss(minigrad.zeros(7, 3), minigrad.zeros(1, 3), minigrad.ones(7))
+    with pytest.raises(ShapeError, match=r"triplet_margin_loss: .*\(7, 3\).*\(3,\)"):
+        F.triplet_margin_loss(minigrad.zeros(7, 3), minigrad.zeros(3), minigrad.zeros(7, 3))
+
+
+def test_a_pair_that_is_neither_alike_nor_unlike_costs_nothing():
+    x = minigrad.ones(3, 2)
+    assert F.cosine_embedding_loss(x, x, Tensor([1, -1, 0]), -1.0, reduction="none").round(decimals=5).tolist() == [0, 2, 0]
+
+
+def test_a_mask_of_integers_is_refused():
+    """It would be added to the scores."""
+    q = minigrad.randn(2, 3, 4)
+    with pytest.raises(TypeError, match=r"the mask is boolean .* not int64; write mask\.bool\(\)"):
+        F.scaled_dot_product_attention(q, q, q, minigrad.ones(3, 3, dtype=minigrad.long).tril())
+    with pytest.raises(ShapeError, match=r"with enable_gqa, heads are needed"):
+        F.scaled_dot_product_attention(q[0], q[0], q[0], enable_gqa=True)
+
+
+@pytest.mark.parametrize("function", [F.dropout, F.rms_norm, F.rrelu])
+def test_integers_are_refused(function):
+    options = {"normalized_shape": (3,)} if function is F.rms_norm else {"training": True}
+    with pytest.raises(TypeError, match=f"{function.__name__}: an input of floats is needed, not int64"):
+        function(minigrad.ones(2, 3, dtype=minigrad.long), **options)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 3), (2, 3, 0)])
+def test_no_variance_no_batch_norm(shape):
+    """And the running statistics stay as they are."""
+    mean, var = minigrad.zeros(3), minigrad.ones(3)
+    with pytest.raises(ShapeError, match="2 values per channel or more"):
+        F.batch_norm(minigrad.zeros(shape), mean, var, training=True)
+    assert mean.tolist() == [0, 0, 0] and var.tolist() == [1, 1, 1]
+    with pytest.raises(ShapeError, match=r"\(B, C, …\) is needed, not \(5,\)"):
+        F.batch_norm(minigrad.zeros(5), None, None, training=True)
+
+
+def test_glu_names_the_dimension():
+    with pytest.raises(ShapeError, match=r"dimension 5 of shape \(2, 4\)"):
+        F.glu(minigrad.zeros(2, 4), 5)

@@ -175,6 +175,10 @@ def test_explain_writes_and_a_notebook_shows_it(tmp_path: Path) -> None:
     checker.feed(frame)
     assert checker.count == {"iframe": 1}
     assert x.grad is None
+    with pytest.raises(ValueError, match=r"run\.svg.*a page can be written as \.html"):
+        made.write(tmp_path / "run.svg")
+    with pytest.raises(FileNotFoundError, match=r"no directory .*missing.* for 'run.html'; make it first"):
+        made.write(tmp_path / "missing" / "run.html")
 
 
 def test_a_freed_run_is_refused_by_explain_and_shown_by_the_graph() -> None:
@@ -237,6 +241,7 @@ def test_every_rule_can_be_set(name: str) -> None:
         ("np.matmul(np.swapaxes(a, -1, -2), g)", "aT g"),
         ("g * ((x > 1) & (x < 2))", "g · ((x > 1) ∧ (x < 2))"),
         ("rule(g, x): The slope. <b>", "The slope. <b> rule(g, x)"),
+        ("_tall(g).T @ _tall(x)", "tall(g)T tall(x)"),
         ("g[0] if y else 1", "g[0] if y else 1"),
         ("dx = g * y; dx -= y + 1", "dx = g · ydx = dx − (y + 1)"),
     ],

@@ -14,6 +14,7 @@ import pictures
 import pytest
 
 from minigrad.viz.layout import Box, Path, Placed, place
+from minigrad.viz.measure import width
 from minigrad.viz.picture import Edge, Picture, Vertex
 
 SEEDS = range(int(os.environ.get("MINIGRAD_LAYOUT_SEEDS", "60")))
@@ -245,6 +246,46 @@ def test_a_title_keeps_clear_of_the_arrow_into_its_group() -> None:
     door = placed.vertices[find(picture, name="x")[0]].x
     for name, (x, _) in placed.titles.items():
         assert x > door or picture.groups[name].title == "Net"
+
+
+@pytest.mark.parametrize("title", ["1: ReLU", "normalisation: Softmax over the keys"])
+def test_a_narrow_group_grows_until_its_title_fits_beside_the_arrow(title: str) -> None:
+    b = pictures.Builder()
+    x = b.input("x", (2, 3))
+    with b(title) as group:
+        b.op("relu", x, shape=(2, 3))
+    placed = place(b.picture)
+    start, box = placed.titles[group][0], placed.groups[group]
+    end, door = start + width(title, 11, bold=True), placed.vertices[x].x
+    assert box.left < start < end < box.right
+    assert door < start or end < door
+
+
+def test_arrows_pass_a_title_before_they_turn() -> None:
+    picture = pictures.attention()
+    placed = place(picture)
+    for name, (x, base) in placed.titles.items():
+        end = x + width(picture.groups[name].heading, 11, bold=True)
+        for path in placed.edges:
+            assert not any(x < px < end and base - 9 < y < base for px, y in points(path))
+
+
+@pytest.mark.parametrize("rankdir", ["TB", "LR"])
+def test_a_label_stands_on_the_side_that_its_arrow_does_not_come_from(rankdir: str) -> None:
+    b = pictures.Builder(rankdir=rankdir)
+    x = b.input("x", (2,))
+    targets = [b.op("mul", shape=(2,)) for _ in range(2)]
+    for target in targets:
+        b.edge(x, target, label="×2")
+    placed = place(b.picture)
+    across = rankdir == "LR"
+    origin = (placed.vertices[x].y if across else placed.vertices[x].x) - 0.1
+    for target, label in zip(targets, placed.labels, strict=True):
+        assert label is not None
+        box = placed.vertices[target]
+        middle = label[1] - 4 if across else label[0] + width("×2", 10) / 2
+        head = box.y if across else box.x
+        assert (middle < head) == (head < origin)
 
 
 def test_a_loop_runs_beside_what_it_repeats() -> None:

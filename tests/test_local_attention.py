@@ -175,3 +175,32 @@ def test_what_does_not_fit_is_explained():
         WindowAttention(3, 1, positions=positions.GridBias(1, 5))
     with pytest.raises(minigrad.ShapeError, match=r"\(5, 3\)"):
         WindowAttention(3, 1)(minigrad.randn(5, 3))
+
+
+def test_a_mask_combines_with_the_window():
+    """As in full attention, in value and in gradient; a query that may look nowhere gets zeros."""
+    full = SelfAttention(3, 5, 2).double()
+    window = copied(full, WindowAttention(3, (2, 1), 5, 2).double())
+    x = minigrad.randn(2, 7, 3, dtype=minigrad.float64, requires_grad=True)
+    mask = minigrad.tensor(np.random.default_rng(0).random((2, 7, 7)) < 0.6)
+    mask[0, 3] = False
+    g = minigrad.randn(2, 7, 2, dtype=minigrad.float64)
+    for some in (mask, mask[0], mask[:, None]):
+        expected = full(x, mask=some & masks.window(7, (2, 1)), lengths=[7, 4])
+        y, weights = window(x, mask=some, lengths=[7, 4], return_weights=True)
+        np.testing.assert_allclose(y.detach(), expected.detach(), atol=1e-12)
+        for a, b in zip(minigrad.grad(y, x, g), minigrad.grad(expected, x, g), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-12)
+        assert (weights[0, 3] == 0).all()
+    with pytest.raises(minigrad.ShapeError, match=r"mask: shape \(5, 5\) does not fit"):
+        window(x, mask=minigrad.ones(5, 5, dtype=minigrad.bool))
+
+
+def test_no_steps_and_no_number_are_refused():
+    with pytest.raises(minigrad.ShapeError, match=r"at least one step are needed, not \(2, 0, 3\)"):
+        WindowAttention(3, 1)(minigrad.zeros(2, 0, 3))
+    with pytest.raises(TypeError, match=r"a whole number of steps, or \(before, after\), not 1\.5"):
+        WindowAttention(3, 1.5)
+    assert WindowAttention(3, np.int64(2)).before == 2
+    with pytest.raises(ValueError, match="at least 0"):
+        LocalAttention(3, float("nan"))

@@ -56,3 +56,15 @@ def test_what_does_not_fit_is_explained():
         masks.graph([0, 1, 2], 3)
     with pytest.raises(ShapeError, match="a batch of 2"):
         masks.real([1], 2, 3)
+
+
+def test_a_mask_of_more_dimensions_is_refused():
+    with pytest.raises(ShapeError, match=r"mask: shape \(1, 1, 1, 3, 3\)"):
+        MultiHead(4, 2)(minigrad.zeros(2, 3, 4), mask=np.ones((1, 1, 1, 3, 3), bool))
+
+
+def test_lengths_are_whole_numbers():
+    for lengths in ([1.0, 2.0], [True, False], ["a", "b"]):
+        with pytest.raises(TypeError, match="lengths: integers are needed"):
+            masks.padding(lengths, 3)
+    assert masks.padding([], 3).shape == (0, 1, 1, 3)

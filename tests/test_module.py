@@ -528,3 +528,41 @@ def test_module_dict_is_a_dictionary():
 def test_identity_takes_any_arguments():
     x = minigrad.ones(3)
     assert nn.Identity(54, unused=True)(x) is x
+
+
+def test_pre_hooks_see_and_may_replace_the_arguments():
+    layer = nn.Linear(3, 2)
+    x, seen = minigrad.randn(5, 3), []
+    watching = layer.register_forward_pre_hook(lambda module, arguments: seen.append((module, arguments)))
+    doubling = layer.register_forward_pre_hook(lambda module, arguments: (2 * arguments[0],))
+    last = layer.register_forward_pre_hook(lambda module, arguments: arguments[0] + 1)  # one argument, as it is
+    assert (layer(x) == layer.forward(2 * x + 1)).all()
+    assert seen == [(layer, (x,))]
+    for handle in (watching, doubling, last):
+        handle.remove()
+    assert (layer(x) == layer.forward(x)).all() and len(seen) == 1
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((2, 3), complex), np.full((2, 3), "a"), np.zeros((2, 3), object), 5.0])
+def test_what_is_no_number_is_not_loaded_nor_is_the_rest(wrong):
+    layer = nn.Linear(3, 2)
+    before = copy.deepcopy(layer.state_dict())
+    with pytest.raises(RuntimeError, match="not a tensor of real numbers: weight is a "):
+        layer.load_state_dict({"bias": minigrad.zeros(2), "weight": wrong})
+    assert all((before[name] == value).all() for name, value in layer.state_dict().items())
+
+
+def test_a_state_is_a_dictionary():
+    with pytest.raises(TypeError, match="a dictionary of tensors by name is needed, not NoneType"):
+        nn.Linear(3, 2).load_state_dict(None)
+
+
+def test_a_list_or_an_array_is_named_beside_the_error_it_leads_to():
+    for layer, given in ((nn.Window(2, 3), [[[1.0, 2.0]]]), (nn.GRU(2, 3, batch_first=True), np.zeros((5, 7, 2)))):
+        with pytest.raises((AttributeError, ValueError)) as error:
+            layer(given)
+        kind = "a list" if isinstance(given, list) else "an array"
+        assert f"it was given {kind}; where a tensor is needed, minigrad.tensor(x) makes one of it" in error.value.__notes__
+    with pytest.raises(ShapeError) as error:  # says it all itself
+        nn.Linear(3, 2)(np.zeros((5, 7)))
+    assert error.value.__notes__ == ["in Linear"]

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
-from nn import BatchNorm1d, LayerNorm, Linear, Sequential, activation, optim
+from nn import AvgPool1d, BatchNorm1d, Conv2d, LayerNorm, Linear, Sequential, Window, activation, optim
 from nn.activation import PReLU
 from nn.dropout import AlphaDropout, Dropout2d
 from nn.embedding import Embedding, EmbeddingBag
@@ -362,3 +362,28 @@ def test_rows_that_are_looked_up_are_shortened(make):
     close(y, [[[3, 4]] * 3] if make is Embedding else [[3, 4]])
     y.sum().backward()
     assert layer.weight.grad[2].tolist() == [0, 0]
+
+
+def test_bags_from_an_array():
+    layer = EmbeddingBag(7, 3, mode="sum")
+    ids = np.array([[5, 0], [2, 2]])
+    assert (layer(ids) == layer(Tensor(ids))).all()
+
+
+def test_a_probability_of_any_kind_of_number():
+    assert AlphaDropout(np.float32(0.5)).p == Dropout2d(np.float32(0.5)).p == 0.5
+    for p in ("0.5", None, float("nan"), 1.5):
+        with pytest.raises(ValueError, match=r"Dropout2d: a probability is a number in \[0, 1\], unlike p = "):
+            Dropout2d(p)
+
+
+def test_windows_are_named_with_their_layer():
+    with pytest.raises(ShapeError, match=r"AvgPool1d: one number is needed, not \(2, 3\)"):
+        AvgPool1d((2, 3))
+    with pytest.raises(ShapeError, match=r"Conv2d: one number or 2 of them are needed, not \(1, 2, 3\)"):
+        Conv2d(1, 2, (1, 2, 3))
+    assert Conv2d(1, 2, np.int64(3)).kernel_size == (3, 3)
+    with pytest.raises(ValueError, match="reach"):
+        Window(6, 3, -1)
+    with pytest.raises(ShapeError, match=r"one step or more, 6\) are needed, not \(2, 0, 6\)"):
+        Window(6, 3, 1)(minigrad.zeros(2, 0, 6))

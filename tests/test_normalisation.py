@@ -1,5 +1,6 @@
 """Normalisations: by hand, under masks, at their limits, and the hard ones as estimators."""
 
+import copy
 import math
 
 import numpy as np
@@ -276,3 +277,12 @@ def test_what_does_not_fit_is_explained():
             kind(0)
     with pytest.raises(ValueError, match="at least 1 step"):
         normalisation.annealed(1.0, 0.5, 0)
+
+
+def test_a_copy_of_reinforce_has_not_drawn():
+    """The log-probability of the last call belongs to a graph, which is not copied."""
+    layer = SelfAttention(3, normalisation="reinforce")
+    layer(minigrad.randn(2, 5, 3))
+    twin = copy.deepcopy(layer)
+    assert twin.normalisation.log_probability is None and layer.normalisation.log_probability is not None
+    assert twin.training and (twin.query.weight == layer.query.weight).all()

@@ -126,3 +126,32 @@ def test_where_a_token_stands_can_be_told_only_with_positions(kind):
         optimizer.step()
     accuracy = (layer(words[minigrad.randint(3, (64, 5))]).argmax(-1) == places).float().mean().item()
     assert accuracy > 0.95 if kind == "sinusoids" else abs(accuracy - 0.2) < 0.1
+
+
+@pytest.mark.parametrize("layer", [SelfAttention(6, positions=ALiBi(2)), nn.WindowAttention(6, 1, positions=ALiBi(2))])
+def test_positions_for_other_heads_are_refused(layer):
+    """Also where a batch of as many sentences, or as many steps, would let them be broadcast."""
+    with pytest.raises(ShapeError, match="they are for 2 heads, but the layer has 1"):
+        layer(minigrad.zeros(2, 2, 6))
+    with pytest.raises(ShapeError, match="they are for 3 heads, but the layer has 2"):
+        MultiHead(6, 2, positions=nn.RelativeBias(3))(minigrad.zeros(5, 2, 6))
+    assert MultiHead(6, 2, positions=nn.RelativeBias(1))(minigrad.zeros(5, 2, 6)).shape == (5, 2, 6)  # one for all
+
+
+def test_positions_in_the_precision_of_the_vectors():
+    """Doubles get sines as exact as doubles; integers do not round them; halves stay halves."""
+    x = minigrad.zeros(1, 50, 4, dtype=minigrad.float64)
+    assert nn.SinusoidalPositions(4)(x)[0, 49, 0].item() == math.sin(49)
+    whole = minigrad.ones(1, 2, 2, dtype=minigrad.long)
+    np.testing.assert_allclose(nn.SinusoidalPositions(2)(whole)[0, 1], [1 + math.sin(1), 1 + math.cos(1)], rtol=1e-6)
+    expected = [math.cos(1) - math.sin(1), math.sin(1) + math.cos(1)]
+    np.testing.assert_allclose(Rotary()(whole)[0, 1], expected, rtol=1e-6)
+    layer = SelfAttention(4, positions=ALiBi(1)).half()
+    assert layer(x.half()).dtype == minigrad.float16
+
+
+def test_vectors_of_another_size_are_refused():
+    with pytest.raises(ShapeError, match=r"LearnedPositions: vectors \(batch, steps, 5\) .* \(2, 3, 1\)"):
+        nn.LearnedPositions(7, 5)(minigrad.zeros(2, 3, 1))  # would be broadcast
+    with pytest.raises(ShapeError, match=r"SinusoidalPositions: .* \(5,\)"):
+        nn.SinusoidalPositions(5)(minigrad.zeros(5))

@@ -9,23 +9,42 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_its_python_runs_and_prints_what_it_says(tmp_path):
-    """The blocks, one after another as a reader would type them; a comment behind a print says what it prints."""
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) >= 2
-    script = tmp_path / "readme.py"
+def run_blocks(text, tmp_path):
+    """Run the Python blocks of a page, one after another as a reader would type them; the blocks and the output."""
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    script = tmp_path / "page.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
     run = subprocess.run(
         [sys.executable, "-W", "error", script],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert run.returncode == 0, run.stderr
+    return blocks, run.stdout
+
+
+def test_its_python_runs_and_prints_what_it_says(tmp_path):
+    """A comment behind a print says what it prints."""
+    blocks, printed = run_blocks(README, tmp_path)
+    assert len(blocks) >= 2
     promised = [line for block in blocks for line in re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)]
     assert promised
-    assert run.stdout.splitlines() == promised
+    assert printed.splitlines() == promised
+
+
+def test_the_guide_to_pictures_runs_and_prints_what_it_says(tmp_path):
+    """A plain block stands below the Python that prints it; every file that is named there is written."""
+    text = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
+    blocks, printed = run_blocks(text, tmp_path)
+    listings = re.findall(r"```\n\n```\n(.*?)```", text, re.DOTALL)
+    assert len(listings) == 2
+    for listing in listings:
+        assert listing in printed
+    written = {name for block in blocks for name in re.findall(r'write\("(.*?)"\)', block)}
+    assert len(written) == 11
+    assert {path.name for path in tmp_path.iterdir()} == written | {"page.py"}
 
 
 def test_the_files_it_names_exist():

@@ -12,7 +12,7 @@ import minigrad
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
 from nn.module import Module
 from nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence, unpad_sequence
 
 LAYERS: list[Any] = [RNN, GRU, LSTM]
 CELLS: dict[Any, Any] = {RNN: RNNCell, GRU: GRUCell, LSTM: LSTMCell}
@@ -379,3 +379,14 @@ def test_misused(name: str) -> None:
     call, kind, message = MISUSED[name]
     with pytest.raises(kind, match=message):
         call()
+
+
+def test_lengths_of_packed_sequences_are_checked() -> None:
+    x = minigrad.zeros(5, 2, 3)
+    with pytest.raises(TypeError, match="lengths are integers, not float64"):
+        pack_padded_sequence(x, [2.5, 1.0])
+    with pytest.raises(ShapeError, match=r"from 0 to 5 .* not \[9, 1\]"):
+        unpad_sequence(x, [9, 1])
+    with pytest.raises(ShapeError, match="1 lengths for a batch of 2"):
+        unpad_sequence(x, [4])
+    assert [len(part) for part in unpad_sequence(x, [4, 0])] == [4, 0]

@@ -310,3 +310,13 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path.write_bytes(b"")
     with pytest.raises(ImportError, match="load: "):
         minigrad.load(path)
+
+
+def test_arguments_of_other_programs(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    minigrad.save({"w": Tensor([1.0, 2.0])}, path)
+    for where in (None, "cpu", minigrad.device("cpu"), lambda storage, location: storage, {"cuda:0": "cpu"}):
+        for weights_only in (True, False):
+            assert minigrad.load(path, map_location=where, weights_only=weights_only)["w"].tolist() == [1.0, 2.0]
+    with pytest.raises(ValueError, match="no device 'cuda'"):
+        minigrad.load(path, map_location="cuda")

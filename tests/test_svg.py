@@ -149,6 +149,13 @@ def test_the_path_of_a_highlighted_parameter_stands_out() -> None:
     assert colours == {True: LIGHT.cluster_line, False: LIGHT["output"][1]}
 
 
+def test_faint_vertices_keep_the_colour_of_their_text_on_a_dark_page() -> None:
+    """They are faint already; only faint arrows take another colour."""
+    rules = style("page")
+    assert f".page .e.faded .l{{stroke:{DARK.cluster_line}}}" in rules
+    assert not re.search(r"\.page \.faded", rules)
+
+
 def test_the_legend_says_what_occurs_and_nothing_else() -> None:
     picture = pictures.neuron(legend=True)
     with_legend = svg(picture)

@@ -103,3 +103,13 @@ def test_gradients_of_a_text_cnn() -> None:
         layer(minigrad.ones(2, 5, 7))
     with pytest.raises(ShapeError, match="lengths"):
         layer(x, [5, 6])
+
+
+def test_lengths_are_counted_in_tokens() -> None:
+    """Not in windows, of which there are more: neither the check nor what it says."""
+    layer = TextCNN(2, 3, (1, 5))
+    for lengths in ([3, 4], [3, -1]):
+        with pytest.raises(ShapeError, match=r"from 0 to 3 for each sequence is needed, not \[3, "):
+            layer(Tensor(X), lengths)
+    with pytest.raises(ValueError, match=r"one width of at least 1 .* not \(\)"):
+        TextCNN(2, 3, ())

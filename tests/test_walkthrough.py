@@ -115,3 +115,10 @@ def test_errors() -> None:
         walk_through(nn.MultiHead(2, 2), X, TOKENS, head=2)
     with pytest.raises(IndexError, match="no query 3; they go from 0 to 2"):
         walk_through(nn.Attention(), X, TOKENS).step_by_step(3)
+
+
+@pytest.mark.parametrize("layer", [nn.LocalAttention(2, 1), nn.WindowAttention(2, 1)])
+def test_layers_that_look_elsewhere_are_refused(layer: nn.Module) -> None:
+    """They are made of `CrossAttention`, but its stages are not what they compute."""
+    with pytest.raises(TypeError, match=f"not {type(layer).__name__}; record_attention"):
+        walk_through(layer, X, TOKENS)

@@ -107,7 +107,7 @@ def _forward(
 def _backward(
     g: np.ndarray, kept: Any, needs: Needs, q: Any, k: np.ndarray, v: np.ndarray, bias: Any, mask: Any, scale: Any
 ) -> Any:
-    """With weights p = softmax(s): dv = pᵀ g, ds = p (g vᵀ − Σ g out), dq = scale ds k, dk = scale dsᵀ q, dbias = ds."""
+    """Of weights p = softmax(s): dv = pᵀ g, ds = p (g vᵀ − Σ g out), dq = scale ds k, dk = scale dsᵀ q, dbias = ds."""
     scaled, turned, out, log_sums, scale = kept
     g = g.reshape(out.shape)
     shape = (*scaled.shape[:-1], turned.shape[-1])

@@ -63,7 +63,8 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = F
 
     **Shapes**: (T, B, …), or (B, T, …) with `batch_first`; lengths (B) → B sequences (T_b, …).
 
-    **Raises** `ShapeError` if there is not one length from 0 to T for each sequence, `TypeError` if they are not integers.
+    **Raises** `ShapeError` if there is not one length from 0 to T for each sequence, `TypeError` if they are not
+    integers.
 
     >>> unpad_sequence(Tensor([[1, 2, 3], [4, 0, 0]]), [3, 1], batch_first=True)
     [tensor([1, 2, 3]), tensor([4])]
