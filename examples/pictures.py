@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,9 +92,12 @@ def draw_curves(directory: Path, histories: Mapping[str, Sequence[Epoch]]) -> li
     """Loss and accuracy over the epochs, a line for each model."""
     if not histories:
         return []
-    losses = curves({name: [e.loss for e in history] for name, history in histories.items()}, xlabel="epoch")
-    right = {name: [100 * e.accuracy for e in history] for name, history in histories.items()}
-    accuracies = curves(right, xlabel="epoch", ylabel="accuracy on dev, %")
+
+    def over_epochs(measure: Callable[[Epoch], float]) -> dict[str, Any]:
+        return {name: (range(1, len(h) + 1), list(map(measure, h))) for name, h in histories.items()}
+
+    losses = curves(over_epochs(lambda epoch: epoch.loss), xlabel="epoch")
+    accuracies = curves(over_epochs(lambda epoch: 100 * epoch.accuracy), xlabel="epoch", ylabel="accuracy on dev, %")
     return [
         save(losses, directory / "loss.svg", "The mean loss of the batches."),
         save(accuracies, directory / "accuracy.svg", "The accuracy on the dev part, after each epoch."),

@@ -6,7 +6,7 @@
     print(p)
 
 An operation is charged with the time since the one before it ended: its own arithmetic, what recording it costs, and
-the Python that led to it. So all entries together are the whole time, and a slow loop in between shows at what follows it.
+the Python that led to it. So all entries together are the whole time; a slow loop shows at what follows it.
 """
 
 from __future__ import annotations

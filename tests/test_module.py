@@ -562,7 +562,8 @@ def test_a_list_or_an_array_is_named_beside_the_error_it_leads_to():
         with pytest.raises((AttributeError, ValueError)) as error:
             layer(given)
         kind = "a list" if isinstance(given, list) else "an array"
-        assert f"it was given {kind}; where a tensor is needed, minigrad.tensor(x) makes one of it" in error.value.__notes__
+        note = f"it was given {kind}; where a tensor is needed, minigrad.tensor(x) makes one of it"
+        assert note in error.value.__notes__
     with pytest.raises(ShapeError) as error:  # says it all itself
         nn.Linear(3, 2)(np.zeros((5, 7)))
     assert error.value.__notes__ == ["in Linear"]

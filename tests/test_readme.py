@@ -26,11 +26,13 @@ def run_blocks(text, tmp_path):
 
 
 def test_its_python_runs_and_prints_what_it_says(tmp_path):
-    """A comment behind a print says what it prints."""
+    """A comment behind a print says what it prints, or a block of text right below."""
     blocks, printed = run_blocks(README, tmp_path)
+    promised = []
+    for block, below in re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", README, re.DOTALL):
+        promised += [*re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE), *below.splitlines()]
     assert len(blocks) >= 2
-    promised = [line for block in blocks for line in re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)]
-    assert promised
+    assert len(promised) >= 2
     assert printed.splitlines() == promised
 
 

@@ -1,8 +1,18 @@
 """Pictures of computations, of attention and of training, which need no program and no network.
 
-`minigrad.draw(loss)` is all that most readers will want. The files, from what is drawn to how: `picture.py` says what a
-picture is; `trace.py` and `simplify.py` make one of a recorded graph; `layout.py` and `svg.py`, `dot.py`, `text.py`
-and `html.py` write it down. Nothing here is imported before it is asked for, so that `import minigrad` stays quick.
+`minigrad.draw(loss)` is all that most readers will want. The files, from what is drawn to how:
+
+    picture                                  what a picture is
+    trace  record                            what was recorded of a run
+    simplify  arrange  fold  reverse         from there to a picture: what is seen, what stands for what
+    labels  words  rules  health  highlight  what stands in it
+    layout/  svg  shapes                     the picture as SVG, placed by this package
+    dot  text  html  steps  typeset          the picture for Graphviz, for a terminal, as a page to step through
+    heatmap  headview  maptext  weights      attention
+    lines  figure  drawing                   curves, and what they share with attention
+    measure  palette  files  look            how wide a text is, colours, writing, the options of `draw`
+
+Nothing here is imported before it is asked for, so that `import minigrad` stays quick.
 """
 
 from __future__ import annotations

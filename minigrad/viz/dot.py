@@ -26,8 +26,10 @@ from .files import replace, write
 from .measure import clean, width
 from .palette import DARK, LIGHT, Theme
 from .picture import Edge, Picture, Vertex
+from .shapes import LEGEND, colours
+from .shapes import look as look_of
 from .simplify import picture as picture_of
-from .svg import LEGEND, svg
+from .svg import svg
 from .text import listing
 
 FONT = "Helvetica,Arial,sans-serif"
@@ -46,24 +48,20 @@ _SHAPES = {
     "accumulate": {"shape": "cds", "style": "filled", "margin": "0.14,0.1"},
     "cut": {"shape": "box", "style": "rounded,dashed"},
 }
-_COLOURS = {"accumulate": "gradient", "cut": "view"}  # kinds without colours of their own
 _BAD = {"bad": "1.6", "origin": "3.5", "grad": "2.2"}  # how thick the border is
 _ROUND = {"ellipse": 1.25, "cds": 1.2}  # shapes with less room in them than their width
 
 
 def _look(vertex: Vertex, theme: Theme) -> dict[str, str]:
     """Shape and colours of a vertex."""
-    fill, border = theme[_COLOURS.get(vertex.kind, vertex.kind)]
+    fill, border = colours(look_of(vertex), theme)
     look = {"penwidth": "1.1", "fontcolor": theme.edge if vertex.kind in ("view", "cut") else theme.text}
     look |= _SHAPES[vertex.kind]
     if vertex.output:
-        fill, border = theme["output"]
         look["penwidth"] = "2"
     if vertex.bad:
         border = theme["bad"][1]
         look["penwidth"] = _BAD[vertex.bad]
-        if vertex.bad != "grad":  # what flowed forward is still good
-            fill = theme["bad"][0]
     if vertex.copied:
         look["style"] += ",dashed"
     if vertex.times > 1:

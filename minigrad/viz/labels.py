@@ -56,7 +56,6 @@ class Labels:
     def _leaf(self, spot: Spot, leaf: Leaf, id: str) -> Vertex:
         name = range_of([_name(item) for item in spot.same])  # type: ignore[arg-type]  # leaves, all of them
         vertex = Vertex(id, "parameter" if leaf.parameter else "input", name=short(name), shape=leaf.shape)
-        vertex.dtype = str(leaf.dtype)
         self._say_values(vertex, spot)
         if not name and not vertex.value:  # such as the noise that a dropout made
             vertex.name = "constant" if leaf.home is not None else vertex.kind
@@ -74,7 +73,6 @@ class Labels:
         if operation.call is not None and operation.call.gradient:
             kind, title = "gradient", f"∂ {title}"
         vertex = Vertex(id, kind, short(title), short(range_of([item.name for item in same])), node.shape)
-        vertex.dtype = str(node.dtype)
         self._say_values(vertex, spot)
         if self.look.show_saved:
             vertex.notes.append(_saved(node))
@@ -122,7 +120,7 @@ class Labels:
         results = [self._result(same) for same in calls]
         result = results[0]
         vertex.name = short(range_of([operation.name for operation in results]))
-        vertex.shape, vertex.dtype = result.shape, str(result.dtype)
+        vertex.shape = result.shape
         if call.gradient:
             vertex.kind = "gradient"
             vertex.operation = f"∂ {vertex.operation}" if call.module is not None else vertex.operation

@@ -24,7 +24,6 @@ class Vertex:
     operation: str = ""  # matmul, × 0.3536, softmax dim=-1, q_proj: Linear, AccumulateGrad; nothing for a leaf
     name: str = ""  # what the user, or the module, calls the result or the leaf: Q, scores, weight
     shape: tuple[int, ...] | None = None
-    dtype: str = ""
     value: str = ""  # the values of a small tensor: 0.7163 or [0.1, -2.3]
     grad: str = ""  # grad = 0.73, or ‖grad‖ = 0.459 of a large one
     notes: list[str] = field(default_factory=list)  # further lines, as they stand

@@ -53,7 +53,7 @@ def reverse(forward: Picture, seen: Trace, most: int) -> Picture:
 def _step(forward: Vertex) -> Vertex:
     """The backward step of an operation, or of all that is in a closed module."""
     step = Vertex(forward.id, "module" if forward.kind == "module" else "gradient", f"{forward.operation} backward")
-    step.dtype, step.tooltip, step.group = forward.dtype, forward.tooltip, forward.group
+    step.tooltip, step.group = forward.tooltip, forward.group
     step.grad, step.times, step.faded, step.members = forward.grad, forward.times, forward.faded, forward.members
     of = f"of {forward.name}" if forward.name else "of a scalar" if forward.shape == () else ""
     step.notes = [" ".join(filter(None, ["grad", of, str(forward.shape) if forward.shape else ""]))]
@@ -65,7 +65,7 @@ def _step(forward: Vertex) -> Vertex:
 def _add_start(forward: Vertex, backward: Picture) -> None:
     """The gradient of an output, with which the backward pass begins."""
     name = f"grad of {forward.name or 'the output'}"
-    start = Vertex(f"g{forward.id[1:]}", "input", name=short(name), shape=forward.shape, dtype=forward.dtype)
+    start = Vertex(f"g{forward.id[1:]}", "input", name=short(name), shape=forward.shape)
     start.value = "1" if forward.shape == () else ""
     start.output, start.faded = True, forward.faded
     backward.vertices[start.id] = start
@@ -78,7 +78,7 @@ def _add_leaf(forward: Vertex, leaf: Leaf, backward: Picture, seen: Trace, most:
     title = "AccumulateGrad" + (f" (sum of {reads})" if reads > 1 else "")
     total = Vertex(f"a{leaf.serial}", "accumulate", title, group=forward.group, faded=forward.faded)
     grad = Vertex(forward.id, "parameter", name=short(f"{forward.name or 'leaf'}.grad"), shape=forward.shape)
-    grad.dtype, grad.group, grad.faded = forward.dtype, forward.group, forward.faded
+    grad.group, grad.faded = forward.group, forward.faded
     grad.times, grad.members, grad.tooltip = forward.times, forward.members, forward.tooltip
     gradient = seen.gradient(leaf)
     if gradient is None:
