@@ -25,6 +25,14 @@ from minigrad.viz import Figure, attention, curves, head_view
 MOST = 64  # tokens of a sentence whose attention is drawn; more could not be read
 
 
+class Looked(NamedTuple):
+    """A sentence, its tokens, and where these look: the maps (H, T, T) of each layer by its path."""
+
+    text: str
+    tokens: Sequence[str]
+    maps: Mapping[str, np.ndarray]
+
+
 class Shown(NamedTuple):
     """A file beside the page, and a sentence about it."""
 
@@ -36,12 +44,12 @@ def write_pictures(
     directory: Path,
     network: nn.Module,
     step: Callable[[], Tensor],
-    sentences: Iterable[tuple[Sequence[str], Mapping[str, np.ndarray]]],
+    sentences: Iterable[Looked],
     histories: Mapping[str, Sequence[Epoch]],
 ) -> None:
     """Draw one training step (`step` computes its loss), the attention in sentences, and the course of trainings.
 
-    A sentence is its tokens with the maps of each layer, (H, T, T); `histories` go by the name of the model.
+    `histories` go by the name of the model.
     """
     directory.mkdir(parents=True, exist_ok=True)
     shown = {
@@ -72,15 +80,14 @@ def draw_step(directory: Path, network: nn.Module, step: Callable[[], Tensor]) -
     ]
 
 
-def draw_attention(directory: Path, sentences: Iterable[tuple[Sequence[str], Mapping[str, np.ndarray]]]) -> list[Shown]:
+def draw_attention(directory: Path, sentences: Iterable[Looked]) -> list[Shown]:
     """The maps of each sentence, and each layer as threads between the tokens."""
     shown: list[Shown] = []
-    for i, (tokens, maps) in enumerate(sentences, 1):
+    for i, (text, tokens, maps) in enumerate(sentences, 1):
         tokens = tokens[:MOST]
         cut = {path: weights[..., :MOST, :MOST] for path, weights in maps.items()}
         if not cut:  # a model without attention
             continue
-        text = " ".join(tokens)
         shown.append(save(attention(cut, tokens), directory / f"attention-{i}.svg", f"“{text}”"))
         for layer, (path, weights) in enumerate(cut.items(), 1):
             file = directory / (f"heads-{i}.svg" if len(cut) == 1 else f"heads-{i}-{layer}.svg")

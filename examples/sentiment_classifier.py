@@ -36,7 +36,7 @@ from examples import common
 from examples.baselines import BagOfWords, NaiveBayes
 from examples.common import HERE, Epoch
 from examples.mixers import HEADS, Attention, mixer_for
-from examples.pictures import write_pictures
+from examples.pictures import Looked, write_pictures
 from examples.progress import Progress
 from examples.texts import Example, Lexicon, Line, kinds_of, slice_of
 from minigrad import Tensor
@@ -219,7 +219,7 @@ def draw(
     batch: Sequence[Line], texts: Sequence[str], histories: dict[str, list[Epoch]],
 ) -> None:  # fmt: skip
     """Draw a training step on a batch, where the tokens of some texts look, and the learning curves."""
-    looks = [(lexicon.split(text), attention_of(network, lexicon, text)) for text in texts]
+    looks = [Looked(text, lexicon.split(text), attention_of(network, lexicon, text)) for text in texts]
     write_pictures(directory, network, lambda: loss_of(network, lexicon.encode(batch)), looks, histories)
 
 

@@ -36,7 +36,7 @@ from examples import common
 from examples.baselines import MostFrequentTag
 from examples.common import HERE, Epoch
 from examples.mixers import HEADS, NEARBY, RECURRENT, Attention, mixer_for
-from examples.pictures import write_pictures
+from examples.pictures import Looked, write_pictures
 from examples.progress import Progress
 from minigrad import Tensor
 from nn import optim
@@ -279,7 +279,7 @@ def draw(
     batch: Sequence[Sentence], texts: Sequence[str], histories: dict[str, list[Epoch]],
 ) -> None:  # fmt: skip
     """Draw a training step on a batch, where the words of some texts look, and the learning curves."""
-    looks = [(text.split(), attention_of(tagger, lexicon, text.split())) for text in texts]
+    looks = [Looked(text, text.split(), attention_of(tagger, lexicon, text.split())) for text in texts]
     write_pictures(directory, tagger, lambda: loss_of(tagger, encode(batch, lexicon)), looks, histories)
 
 

@@ -152,6 +152,7 @@ __all__ = [
     "Flatten",
     "GRUCell",
     "GraphAttention",
+    "GraphConvolution",
     "GridBias",
     "GroupNorm",
     "Hardshrink",
@@ -198,6 +199,7 @@ __all__ = [
     "RelativeKeys",
     "Rotary",
     "SelfAttention",
+    "Seq2Seq",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -224,8 +226,11 @@ __all__ = [
     "WindowAttention",
     "attend",
     "audio",
+    "beam_search",
     "data",
+    "decoding",
     "functional",
+    "greedy",
     "init",
     "masks",
     "max_over_time",
@@ -243,12 +248,20 @@ __all__ = [
 
 
 # What not every program needs is imported when it is asked for.
-LAZY = {"audio": "audio", "walk_through": "walkthrough"}
+LAZY = {
+    "GraphConvolution": "graph_convolution",
+    "Seq2Seq": "seq2seq",
+    "audio": "audio",
+    "beam_search": "decoding",
+    "decoding": "decoding",
+    "greedy": "decoding",
+    "walk_through": "walkthrough",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in LAZY:
         raise missing("nn", name, __all__)
     module = importlib.import_module(f"{__name__}.{LAZY[name]}")
-    value = globals()[name] = module if name == "audio" else getattr(module, name)
+    value = globals()[name] = getattr(module, name, module)
     return value

@@ -61,6 +61,7 @@ def test_chinese_is_drawn_by_characters(tmp_path):
     sentiment_classifier.main([*same, "--quick", "--text", "这电影不好看", "--pictures", str(tmp_path / "图")])
     files = files_in(tmp_path / "图")
     assert all(f">{character}<" in files["attention-1.svg"] for character in "这电影不好看")
+    assert "<p>“这电影不好看”</p>" in (tmp_path / "图" / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_model_without_attention_has_the_other_pictures(tmp_path):
@@ -77,7 +78,7 @@ def test_drawing_leaves_no_gradients_and_long_sentences_are_cut(tmp_path):
         tmp_path,
         layer,
         lambda: layer(minigrad.ones(5, 3)).square().mean(),
-        [(tokens, {"attn": weights})],
+        [pictures.Looked("w0 …", tokens, {"attn": weights})],
         {"one": [Epoch(0.5, 0.25)]},
     )
     assert layer.weight.grad is None

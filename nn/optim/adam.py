@@ -46,6 +46,8 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise ValueError(f"{type(self).__name__}: betas are two numbers from 0 to below 1, unlike {betas!r}")
         hyperparameters = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**hyperparameters, "amsgrad": amsgrad, "maximize": maximize})
 

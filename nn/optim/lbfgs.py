@@ -128,7 +128,7 @@ class LBFGS(Optimizer):
 
     def gradient(self) -> np.ndarray:
         """The gradients of all parameters, one after the other; zeros for one that has none."""
-        parts = [p.array * 0 if p.grad is None else p.grad.array for p in self._parameters()]
+        parts = [np.zeros_like(p.array) if p.grad is None else p.grad.array for p in self._parameters()]
         return np.concatenate([part.reshape(-1) for part in parts])
 
     def move(self, step: np.ndarray, by: str) -> None:
