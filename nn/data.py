@@ -13,6 +13,7 @@ they are; for vectors that go into other layers, write `minigrad.tensor(x)`.
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import zlib
@@ -37,8 +38,8 @@ class Vocab:
     `min_freq` times; equally frequent ones are in alphabetical order. `specials` (such as "<bos>") come after the first
     two, either of which can be left out with None: a vocabulary of tags needs neither.
 
-    **Raises** `TypeError` if tokens are not strings; `KeyError` when a token is looked up that it does not have and no
-    unknown token stands for it.
+    **Raises** `TypeError` for tokens that are not strings; `KeyError` when a token is looked up that it does not have
+    and no unknown token stands for it.
 
     >>> vocab = Vocab("the cat saw the dog".split())
     >>> vocab.tokens
@@ -78,6 +79,8 @@ class Vocab:
     def __getitem__(self, token: str) -> int:
         found = self._ids.get(token)
         if found is None:
+            if not isinstance(token, str):
+                raise TypeError(f"Vocab: a token is a string, unlike {token!r}")
             if self.unknown is None:
                 raise KeyError(f"Vocab: {token!r} is none of the {len(self)} tokens, and there is no unknown token")
             return self._ids[self.unknown]
@@ -93,9 +96,9 @@ class Vocab:
     def decode(self, ids: Iterable[Any]) -> list[str]:
         """The tokens that have these numbers.
 
-        **Raises** `IndexError` for a number that none has.
+        **Raises** `IndexError` for a number that none has, `TypeError` for one that is not whole.
         """
-        numbers = [int(i) for i in ids]
+        numbers = [operator.index(i) for i in ids]
         for i in numbers:
             if not 0 <= i < len(self):
                 raise IndexError(f"Vocab: no token has the number {i}; they go from 0 to {len(self) - 1}")

@@ -57,10 +57,10 @@ class Summary:
 def summary(model: Module, *example: Any, **named: Any) -> Summary:
     """Run `model(*example, **named)` once, and tell its layers, shapes, parameters and multiply-adds.
 
-    The run is in evaluation mode and records no gradients; afterwards the model is as it was. A shared parameter counts
-    where it comes first. Multiply-adds are the products of matrices, which is where the time goes: a product of (n, k)
-    and (k, m) takes n · k · m of them, and so do linear maps, convolutions and `einsum`; what is done entry by entry
-    does not count. Each belongs to the innermost module that was running.
+    The run is in evaluation mode and records no gradients; afterwards the model is as it was, except that lazy layers
+    have their sizes. A shared parameter counts where it comes first. Multiply-adds are the products of matrices, which
+    is where the time goes: a product of (n, k) and (k, m) takes n · k · m of them, and so do linear maps, convolutions
+    and `einsum`; what is done entry by entry does not count. Each belongs to the innermost module that was running.
 
     >>> import minigrad, nn
     >>> model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))

@@ -452,6 +452,17 @@ def test_batches_of_indices_in_tuples() -> None:
     """They are lists of items, not places in several dimensions."""
     data = TensorDataset(minigrad.arange(12).reshape(4, 3))
     (first,), (second,) = DataLoader(data, batch_sampler=[(0, 1), (2, 3)])
-    assert first.tolist() == [[0, 1, 2], [3, 4, 5]] and second.shape == (2, 3)
+    assert first.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert second.shape == (2, 3)
     with pytest.raises(ValueError, match="no items"):
         default_collate([])
+
+
+def test_a_vocabulary_knows_strings_and_whole_numbers() -> None:
+    """What is no token is not the unknown token, and 1.7 not the number 1."""
+    vocab = Vocab(["cat"])
+    with pytest.raises(TypeError, match="a token is a string, unlike 2"):
+        vocab.encode([2])  # type: ignore[list-item]  # the mistake itself
+    with pytest.raises(TypeError, match="integer"):
+        vocab.decode([1.7])
+    assert vocab.decode(minigrad.tensor([2])) == vocab.decode(np.array([2])) == ["cat"]

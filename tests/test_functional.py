@@ -551,7 +551,7 @@ def test_no_variance_no_batch_norm(shape):
     mean, var = minigrad.zeros(3), minigrad.ones(3)
     with pytest.raises(ShapeError, match="2 values per channel or more"):
         F.batch_norm(minigrad.zeros(shape), mean, var, training=True)
-    assert mean.tolist() == [0, 0, 0] and var.tolist() == [1, 1, 1]
+    assert (mean.tolist(), var.tolist()) == ([0, 0, 0], [1, 1, 1])
     with pytest.raises(ShapeError, match=r"\(B, C, …\) is needed, not \(5,\)"):
         F.batch_norm(minigrad.zeros(5), None, None, training=True)
 

@@ -540,7 +540,8 @@ def test_pre_hooks_see_and_may_replace_the_arguments():
     assert seen == [(layer, (x,))]
     for handle in (watching, doubling, last):
         handle.remove()
-    assert (layer(x) == layer.forward(x)).all() and len(seen) == 1
+    assert (layer(x) == layer.forward(x)).all()
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 3), complex), np.full((2, 3), "a"), np.zeros((2, 3), object), 5.0])

@@ -284,5 +284,7 @@ def test_a_copy_of_reinforce_has_not_drawn():
     layer = SelfAttention(3, normalisation="reinforce")
     layer(minigrad.randn(2, 5, 3))
     twin = copy.deepcopy(layer)
-    assert twin.normalisation.log_probability is None and layer.normalisation.log_probability is not None
-    assert twin.training and (twin.query.weight == layer.query.weight).all()
+    assert twin.normalisation.log_probability is None
+    assert layer.normalisation.log_probability is not None
+    assert twin.normalisation.training
+    assert (twin.query.weight == layer.query.weight).all()

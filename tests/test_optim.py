@@ -704,3 +704,9 @@ def test_a_schedule_needs_an_optimizer() -> None:
     for make in (lambda: StepLR([leaf(1.0)], 1), lambda: LambdaLR([leaf(1.0)], lambda t: 1.0)):  # type: ignore[arg-type]  # on purpose
         with pytest.raises(TypeError, match="an Optimizer is needed first, not a list"):
             make()
+
+
+@pytest.mark.parametrize("betas", [(0.9,), 0.9, (0.9, 0.99, 0.999)])
+def test_betas_are_two(betas):
+    with pytest.raises(ValueError, match="Adam: betas are two numbers from 0 to below 1, unlike"):
+        Adam([minigrad.zeros(2, requires_grad=True)], betas=betas)

@@ -442,6 +442,55 @@ def test_three_calls_are_folded_and_two_are_not():
     assert all(group.times == 1 for group in steps(3, fold=4).groups.values())
 
 
+@pytest.mark.parametrize("depth", [None, 1])
+def test_the_last_step_of_an_lstm_is_folded_although_nobody_reads_its_cell_state(depth):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell, self.out = nn.LSTMCell(3, 5), nn.Linear(5, 2)
+
+        def forward(self, xs):
+            h, c = minigrad.zeros(1, 5), minigrad.zeros(1, 5)
+            for x in xs:
+                h, c = self.cell(x, (h, c))
+                h.name, c.name = "h", "c"
+            return self.out(h)
+
+    model, xs = Net(), [minigrad.randn(1, 3) for _ in range(5)]
+    for direction in ("forward", "backward"):
+        drawn = picture(model(xs), model, depth=depth, direction=direction)
+        assert is_sound(drawn)
+        if depth is None:
+            assert [group.times for group in drawn.groups.values() if "LSTMCell" in group.title] == [5]
+        else:
+            ((cell),) = [vertex for vertex in drawn.vertices.values() if "LSTMCell" in vertex.operation]
+            assert cell.times == 5
+            assert len(cell.members) == 5 * 5 - 1  # one getitem is missing
+    two = picture(sum(model.cell(xs[0], None)), model)
+    assert is_sound(two)
+
+
+def test_a_shorter_call_of_another_module_is_no_last_step():
+    class Two(Steps):
+        def __init__(self):
+            super().__init__()
+            self.other = nn.LSTMCell(3, 5)
+            self.first = nn.LSTMCell(3, 5)
+
+        def forward(self, xs, h):
+            c = h
+            for x in xs:
+                h, c = self.first(x, (h, c))
+            return self.other(xs[0], (h, c))[0]
+
+    model, xs = Two(), [minigrad.randn(1, 3) for _ in range(4)]
+    drawn = picture(model(xs, minigrad.zeros(1, 5)), model, depth=None)
+    assert {group.title: group.times for group in drawn.groups.values()} == {
+        "Two": 1, "first: LSTMCell": 4, "other: LSTMCell": 1,
+    }  # fmt: skip
+    assert is_sound(drawn)
+
+
 def test_what_each_step_picks_for_itself_is_folded_with_it():
     class Picks(Steps):
         def forward(self, xs, h):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from .fold import Folds
@@ -123,17 +124,19 @@ class _Arranging:
         runs = {call: run for run in self.folds.runs(first) for call in run}
         position = {item: i for i, item in enumerate(first)} if runs else {}
         for i, item in enumerate(first):
+            alike = [k for k, body in enumerate(bodies) if i < len(body)]  # the last repeat may end earlier
+            same: list[Any] = [bodies[k][i] for k in alike]
+            places = [stamps[k] for k in alike]
             if isinstance(item, Operation):
-                self._put(Spot(item, box, [body[i] for body in bodies]), [[stamp] for stamp in stamps])
+                self._put(Spot(item, box, same), [[stamp] for stamp in places])
             elif item not in runs:
-                self._put_call([body[i] for body in bodies], 1, box, stamps)  # type: ignore[misc]  # they are alike
+                self._put_call(same, 1, box, places)
             elif item is runs[item][0]:
                 run, number = runs[item], len(self.sizes)
-                places = [position[call] for call in run]
-                repeats: list[Call] = [body[j] for body in bodies for j in places]  # type: ignore[misc]
+                repeats: list[Call] = [bodies[k][position[call]] for k in alike for call in run]  # type: ignore[misc]
                 self.sizes.append(len(run))
                 self.folded.append(repeats)
-                inner = [(*stamp, (number, k)) for stamp in stamps for k in range(len(run))]
+                inner = [(*stamp, (number, k)) for stamp in places for k in range(len(run))]
                 self._put_call(repeats, len(run), box, inner)
 
     def _put_call(self, same: list[Call], times: int, box: Call | None, stamps: list[Stamp]) -> None:
@@ -165,7 +168,8 @@ class _Arranging:
         merged: dict[int, Leaf] = {}
         for repeats in self.folded:
             inside = {operation.serial: i for i, call in enumerate(repeats) for operation in call.operations}
-            stack: list[tuple[Operation, ...]] = list(zip(*[call.operations for call in repeats], strict=True))
+            columns = zip_longest(*[call.operations for call in repeats])  # the last repeat may end earlier
+            stack: list[tuple[Operation, ...]] = [tuple(filter(None, column)) for column in columns]
             while stack:
                 alike = stack.pop()
                 for reads in zip(*[operation.reads for operation in alike], strict=True):

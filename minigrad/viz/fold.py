@@ -41,8 +41,23 @@ class Folds:
             free = [call for call in calls if call not in taken]
             for alike in _groups(_groups([free], key, self.least), lambda call: len(call.operations), self.least):
                 for group in _groups([alike], self._pattern, self.least):
-                    runs += [run for run in _chains(group) if len(run) >= (self.least or 0) and _closed(run)]
+                    for run in _chains(group):
+                        if len(run) >= (self.least or 0) and _closed(run):
+                            same = [call for call in free if key(call) == key(run[0])]
+                            runs.append([*run, *self._last(run, same)])
         return sorted(runs, key=lambda run: run[0].number)
+
+    def _last(self, run: list[Call], calls: list[Call]) -> list[Call]:
+        """The call behind a run, if it goes on with it and lacks only the last operations, whose results nobody read.
+
+        So the last step of an LSTM makes no cell state for a step behind it.
+        """
+        for last in calls[calls.index(run[-1]) + 1 :][:1]:
+            count = len(last.operations)
+            alike = self._pattern(last) == self._pattern(run[0])[: count + 1]
+            if alike and _carry(run[-1], last) == _carry(*run[:2])[:count] and _closed([*run, last]):
+                return [last]
+        return []
 
     def _pattern(self, call: Call) -> Any:
         """What repeats have in common: the operations, their shapes, and which reads which."""

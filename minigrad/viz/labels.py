@@ -117,7 +117,9 @@ class Labels:
     def _module(self, spot: Spot, call: Call, id: str) -> Vertex:
         calls: list[Any] = spot.same
         vertex = Vertex(id, "module", title_of_calls(calls[: spot.times]))
-        results = [self._result(same) for same in calls]
+        shortest = min(len(same.operations) for same in calls)
+        place = max((i for i in self._returned(call) if i < shortest), default=shortest - 1)
+        results = [same.operations[place] for same in calls]
         result = results[0]
         vertex.name = short(range_of([operation.name for operation in results]))
         vertex.shape = result.shape
@@ -151,10 +153,6 @@ class Labels:
                 vertex.notes.append("⚠ NaN or inf in a gradient")
         vertex.tooltip = _tooltip(call.path or call.name, call.kind, " · ".join(counts), *said[:20])
         return vertex
-
-    def _result(self, call: Call) -> Operation:
-        """The last operation in a call whose result is read outside of it."""
-        return call.operations[self._returned(call)[-1]]
 
     def _returned(self, call: Call) -> list[int]:
         """The positions of the operations in a call whose results are read outside of it."""

@@ -145,7 +145,7 @@ class RandomSampler:
         generator: Generator | None = None,
     ) -> None:
         if not len(data_source) or (num_samples is not None and num_samples < 1):
-            raise ValueError(f"RandomSampler: cannot draw {num_samples or ''} samples from {len(data_source)} items")
+            raise ValueError(f"RandomSampler: cannot draw {num_samples or 'any'} samples from {len(data_source)} items")
         self.data_source, self.replacement, self.generator = data_source, replacement, generator
         self.num_samples = len(data_source) if num_samples is None else num_samples
 
