@@ -13,7 +13,6 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 import minigrad
 import nn
 import nn.functional as F
+from examples.pictures import Shown, page_of
 from minigrad import Tensor
 from minigrad.viz.dot import ComputationGraph
 from minigrad.viz.draw import draw
@@ -214,19 +214,6 @@ def caption(name: str) -> str:
     return (DRAWINGS[name].__doc__ or name).strip()
 
 
-def index(files: dict[str, Path]) -> str:
-    """A page that shows the pictures, or links what is none."""
-    parts = []
-    for name, path in files.items():
-        shown = f'<img src="{path.name}" alt="">' if path.suffix in (".svg", ".png") else escape(path.name)
-        parts.append(f'<h2>{name}</h2><p>{escape(caption(name))}</p>\n<p><a href="{path.name}">{shown}</a></p>')
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">\n'
-        "<title>Computation graphs</title>\n<style>body{font-family:sans-serif;max-width:70em;margin:2em auto;"
-        "padding:0 1em}img{max-width:100%}</style>\n<h1>Computation graphs</h1>\n" + "\n".join(parts) + "\n</html>\n"
-    )
-
-
 def run(names: Sequence[str], out: Path, format: str, theme: str) -> dict[str, Path]:
     """Draw what is asked for into the directory `out`; the files by the names of the drawings."""
     out.mkdir(parents=True, exist_ok=True)
@@ -239,7 +226,8 @@ def run(names: Sequence[str], out: Path, format: str, theme: str) -> dict[str, P
         lines = graph.to_text().splitlines()
         if len(lines) <= SMALL:
             print("\n".join(f"    {line}" for line in lines) + "\n")
-    (out / "index.html").write_text(index(files), encoding="utf-8")
+    page = page_of("Computation graphs", {name: [Shown(path.name, caption(name))] for name, path in files.items()})
+    (out / "index.html").write_text(page, encoding="utf-8")
     print(f"{out / 'index.html'}: all of them")
     return files
 

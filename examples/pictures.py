@@ -118,7 +118,7 @@ def save(figure: Figure, file: Path, caption: str) -> Shown:
 
 
 def page_of(title: str, sections: Mapping[str, Sequence[Shown]]) -> str:
-    """A page that shows pictures beside it, and links those that are pages themselves."""
+    """A page that shows the images beside it, and links what is none."""
     parts = []
     for heading, pictures in sections.items():
         if pictures:

@@ -18,8 +18,15 @@ from typing import Any
 import numpy
 
 from . import autograd, numpy_protocol, ops, porting
-from .autograd import detect_anomaly, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
-from .autograd import no_grad as inference_mode
+from .autograd import (
+    detect_anomaly,
+    enable_grad,
+    grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .creation import (
     BoolTensor,
     ByteTensor,

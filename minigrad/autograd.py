@@ -76,6 +76,9 @@ def watching(observer: Observer) -> Iterator[None]:
         thread.mode.observers = before
 
 
+GENERATOR = 0x20  # the flag of code that yields
+
+
 class Recording:
     """Record operations, or not, inside a `with` block or a decorated function of this thread."""
 
@@ -98,6 +101,19 @@ class Recording:
             with Recording(self.recording):
                 return function(*args, **kwargs)
 
+        @functools.wraps(function)
+        def stepped(*args: Any, **kwargs: Any) -> Any:
+            steps = function(*args, **kwargs)
+            while True:
+                with Recording(self.recording):
+                    try:
+                        item = next(steps)
+                    except StopIteration as end:
+                        return end.value
+                yield item  # to a caller whose own setting holds meanwhile
+
+        if getattr(function, "__code__", None) and function.__code__.co_flags & GENERATOR:
+            return stepped  # type: ignore[return-value]  # the same signature as `function`
         return wrapped  # type: ignore[return-value]  # the same signature as `function`
 
 
@@ -111,6 +127,11 @@ def no_grad(function: F | None = None) -> Any:
     False
     """
     return Recording(False) if function is None else Recording(False)(function)
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """PyTorch's other name for `no_grad`; with `mode=False` nothing is switched off."""
+    return no_grad(mode) if callable(mode) else Recording(not mode)
 
 
 def enable_grad(function: F | None = None) -> Any:

@@ -1034,3 +1034,28 @@ def test_a_node_does_not_keep_a_large_result_alive():
     with minigrad.no_grad():
         y.add_(1.0)
     assert y.node.value() is None  # no longer what the node computed
+
+
+def test_a_generator_keeps_its_own_setting():
+    x = leaf(1.0)
+
+    @no_grad()
+    def steps():
+        yield x * 2
+        assert not is_grad_enabled()
+        return (yield x * 3)
+
+    seen = []
+    for y in steps():
+        assert is_grad_enabled()
+        seen.append((y.item(), y.requires_grad))
+    assert seen == [(2.0, False), (3.0, False)]
+
+
+def test_inference_mode_is_no_grad_and_can_be_switched_off():
+    x = leaf(1.0)
+    with minigrad.inference_mode():
+        assert not (x * 2).requires_grad
+    with minigrad.inference_mode(mode=False):
+        assert (x * 2).requires_grad
+    assert not minigrad.inference_mode(lambda: x * 2)().requires_grad

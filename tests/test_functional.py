@@ -559,3 +559,16 @@ def test_no_variance_no_batch_norm(shape):
 def test_glu_names_the_dimension():
     with pytest.raises(ShapeError, match=r"dimension 5 of shape \(2, 4\)"):
         F.glu(minigrad.zeros(2, 4), 5)
+
+
+def test_rows_in_which_everything_is_masked_do_not_warn():
+    scores = minigrad.full((2, 3), -math.inf, requires_grad=True)
+    y = F.softmax(scores)
+    y.sum().backward()
+    close(y, np.zeros((2, 3)))
+    close(scores.grad, np.zeros((2, 3)))
+
+
+def test_a_window_has_one_size_for_each_dimension():
+    with pytest.raises(ShapeError, match=r"one number, or 1, but not \(2, 3\)"):
+        F.max_pool1d(minigrad.ones(1, 1, 7), (2, 3))

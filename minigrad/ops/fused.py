@@ -31,8 +31,9 @@ def _shift(x: np.ndarray, dim: int) -> Any:
     Any number in reach serves, since it cancels. One for all rows is found ten times faster than one for each.
     """
     if x.size and x.dtype in (np.float32, np.float64):
-        top = x.max()
-        if top - x.min() < REACH:  # not so where there is an infinity or a NaN, which are to stay in their rows
+        top, bottom = x.max(), x.min()
+        # Not so where there is an infinity or a NaN, which are to stay in their rows.
+        if -np.inf < bottom and top < np.inf and top - bottom < REACH:
             return top
     return _row_top(x, dim)
 

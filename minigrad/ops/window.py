@@ -74,7 +74,10 @@ def slide(name: str, x: Any, dim: int, sizes: Any, steps: Any, dilations: Any) -
 
 def pair(value: Any, n: int) -> tuple[int, ...]:
     """One number for each of n dimensions."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
+    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
+    if len(numbers) != n:
+        raise ShapeError(f"windows over {n} dimension{'s' * (n > 1)} take one number, or {n}, but not {numbers}")
+    return numbers
 
 
 def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
