@@ -217,7 +217,8 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         "attention_by_hand_bark.svg": figures.attention(bark, BARK),
         "attention_by_hand_bark.html": figures.head_view(bark, BARK),
         "attention_by_hand_scaling.svg": figures.curves(
-            {"q · k": (sizes, bits[:, 0]), "÷ √d_k": (sizes, bits[:, 1])}, xlabel="d_k", ylabel="entropy, bits"
+            {"q · k": (np.log2(sizes), bits[:, 0]), "÷ √d_k": (np.log2(sizes), bits[:, 1])},
+            xlabel="log₂ d_k", ylabel="entropy, bits",
         ),
     })  # fmt: skip
     return {"entropy without ÷ √d_k": bits[-1, 0], "entropy": bits[-1, 1]}

@@ -1,15 +1,18 @@
-"""What the two main examples share beside their layers: options, the course of the learning rate, tables, curves."""
+"""What the two main examples share beside their layers: options, tables, curves; and the course of the learning rate.
+
+`warm_up_and_decay` serves the short examples too; what else they share is in `lesson.py`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from examples.lesson import start as start
 from examples.mixers import ABLATIONS, HEADS, POSITIONS
 from nn import optim
 
@@ -36,17 +39,6 @@ def command_line(doc: str, corpus: Path, suffix: str, models: Sequence[str]) -> 
     p.add_argument("--pictures", metavar="DIR", type=Path, help="draw a training step, attention and curves into it")
     p.add_argument("--quick", action="store_true", help="a few epochs only, to see that it runs")
     return p
-
-
-def start(
-    p: argparse.ArgumentParser, run: Callable[[argparse.Namespace], dict[str, float]], arguments: Sequence[str] | None
-) -> dict[str, float]:
-    """Run a programme; a file that is missing, or is not what it should be, gives one line and no traceback."""
-    a = p.parse_args(arguments)
-    try:
-        return run(a)
-    except (OSError, ValueError) as error:
-        sys.exit(f"{p.prog}: {error}")
 
 
 def ablations_for(a: argparse.Namespace) -> list[str]:

@@ -31,9 +31,9 @@ import nn
 import nn.functional as F
 from examples import lesson
 from examples.common import warm_up_and_decay
+from examples.pixels import pixels
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import attention
 from nn import optim
 from nn.data import batches, read_csv
 
@@ -190,14 +190,6 @@ def map_of(model: Attentive, picture: np.ndarray, row: int, column: int) -> np.n
     return np.kron(weights, np.ones((model.patch, model.patch))) / model.patch**2  # each pixel its part of the patch
 
 
-def print_map(digit: int, picture: np.ndarray, weights: np.ndarray, row: int, column: int) -> None:
-    """The digit, and beside it where its pixel looks, mean of the heads."""
-    print(f"\na {digit}, and where the patch at row {row}, column {column} looks (mean of {len(weights)} heads)")
-    left, right = (lesson.shaded(values).repeat(2, axis=1) for values in (picture, weights.mean(0)))
-    for i, (ink, looks) in enumerate(zip(left, right, strict=True)):
-        print(f"  |{''.join(ink)}|   |{''.join(looks)}|" + (f"  ← row {row}" if i == row else ""))
-
-
 # ---- the programme --------------------------------------------------------------------------------------------------
 
 
@@ -229,11 +221,14 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     lesson.print_accuracies(f"{len(judge.digits)} pictures, learned from {len(learn.digits)}: right", accuracies)
 
     shown = judge.ink[0]
-    row, column = np.unravel_index(shown.argmax(), shown.shape)  # in the middle of a stroke
+    row, column = divmod(int(shown.argmax()), SIDE)  # in the middle of a stroke
     assert isinstance(model, Attentive)  # the last one
     weights = map_of(model, shown, row, column)
-    print_map(int(judge.digits[0]), shown, weights, int(row), int(column))
-    lesson.write_pictures(a.pictures, {"pixel.svg": attention(weights, range(SIDE))})
+    heads = {f"head {h}": looks for h, looks in enumerate(weights)}
+    title = f"a {judge.digits[0]}"
+    print("\nwhere the patch that has the pixel [] looks: █ most, ▓ ▒ ░ less")
+    print(pixels({title: shown, f"mean of {len(heads)} heads": weights.mean(0)}, (row, column)))
+    lesson.write_pictures(a.pictures, {"digits.svg": pixels({title: shown, **heads}, (row, column))})
     if not a.short:
         assert min(accuracies["convolution"], accuracies[attentive]) > accuracies["softmax regression"], accuracies
     return accuracies

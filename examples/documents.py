@@ -156,9 +156,10 @@ def weights_of(model: TwoStoreys, document: Document, vocab: Vocab) -> tuple[np.
 
 
 def print_attention(model: TwoStoreys, document: Document, vocab: Vocab) -> None:
-    """Each sentence with its share of the document; before each word a mark for its weight."""
+    """Each sentence with its share of the document; before each word a mark for its weight in the sentence."""
     sentences, words = weights_of(model, document, vocab)
-    print(f"\na document on {list(SUBJECTS)[document.label]}, as the model weighs it")
+    subject = list(SUBJECTS)[document.label]
+    print(f"\na document on {subject}: the shares of its sentences; before words, █ for most weight, ▓ ▒ ░ for less")
     for share, sentence, row in zip(sentences, document.sentences, words, strict=True):
         marked = "  ".join(f"{mark}{word}" for mark, word in zip(lesson.shaded(row), sentence, strict=True))
         print(f"  {100 * share:5.1f} %  {marked}")

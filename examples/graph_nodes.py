@@ -259,9 +259,8 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         print("  attention does not beat the plain mean here")
     weights = weights_of(model, graph)  # of the last model, the GAT
     figure = print_neighbours(graph, weights, int(graph.test[0]))
-    lesson.write_pictures(
-        a.pictures, {"neighbours.svg": figure, "validation.svg": curves(histories, ylabel="accuracy")}
-    )
+    course = curves(histories, xlabel="epoch", ylabel="accuracy on val")
+    lesson.write_pictures(a.pictures, {"neighbours.svg": figure, "validation.svg": course})
     if not a.data:
         share, attended = print_shops(graph, weights)
         if not a.short:

@@ -154,7 +154,8 @@ def show(model: Reader, passage: list[str], questions: list[list[str]], vocab: V
     print("\n" + " ".join(passage))
     for question, row in zip(questions, weights, strict=True):
         print(f"  {' '.join(question)}  →  {passage[row.argmax()]}  ({100 * row.max():.0f} %)")
-    return attention(weights, [" ".join(question) for question in questions], passage)
+    common = set.intersection(*map(set, questions)) if len(questions) > 1 else set()  # labels have to be short
+    return attention(weights, [" ".join(w for w in question if w not in common) for question in questions], passage)
 
 
 def passages_to_show(rng: np.random.Generator) -> dict[str, tuple[list[str], list[list[str]]]]:

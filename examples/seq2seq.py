@@ -31,6 +31,7 @@ import numpy as np
 import minigrad
 import nn.functional as F
 from examples import lesson
+from examples.common import warm_up_and_decay
 from examples.progress import Progress
 from minigrad import Tensor
 from minigrad.viz.figures import Figure, attention, curves
@@ -113,14 +114,19 @@ TASKS: dict[str, Callable[[np.random.Generator], Task]] = {"dates": dates, "reve
 # ---- a model and its two vocabularies -------------------------------------------------------------------------------
 
 
+def vocabularies(task: Task) -> tuple[Vocab, Vocab]:
+    """The tokens of sources and of targets, as far as a hundred batches have them."""
+    known = [pair for _ in range(100) for pair in next(task.batches)]
+    specials = ("<bos>", "<eos>")
+    sources = Vocab((token for source, _ in known for token in source), specials=specials)
+    return sources, Vocab((token for _, target in known for token in target), specials=specials)
+
+
 class Translator:
     """A `Seq2Seq` that takes and gives tokens."""
 
     def __init__(self, task: Task, encoder: str, decoder: str, attention: bool, dim: int = 64) -> None:
-        known = [pair for _ in range(100) for pair in next(task.batches)]
-        specials = ("<bos>", "<eos>")
-        self.sources = Vocab((token for source, _ in known for token in source), specials=specials)
-        self.targets = Vocab((token for _, target in known for token in target), specials=specials)
+        self.sources, self.targets = vocabularies(task)
         self.model = Seq2Seq(len(self.sources), len(self.targets), dim, encoder, decoder, attention)
 
     def read(self, pairs: Sequence[Pair]) -> tuple[np.ndarray, np.ndarray]:
@@ -136,8 +142,7 @@ class Translator:
     def train(self, batches: Iterable[list[Pair]], steps: int, name: str) -> list[float]:
         """Adam, with a learning rate that rises, then falls to 0; the losses."""
         optimizer = optim.Adam(self.model.parameters(), lr=8e-3)
-        warm = min(50, steps // 10 + 1)
-        schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / warm, (steps - t) / steps))
+        schedule = warm_up_and_decay(optimizer, steps)
         losses: list[float] = []
         progress = Progress(itertools.islice(batches, steps), name, steps)
         for pairs in progress:
@@ -210,6 +215,9 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         for name in losses:
             print(f"{source} → {task.blank.join(answers[name][i])}   ({name})")
     pictures = {f"{a.task}-loss.svg": curves(losses)}
+    if a.task == "reverse":
+        shares = {name: (LENGTHS, [100 * results[f"{title}, {name}"] for title in tests]) for name in losses}
+        pictures["reverse-length.svg"] = curves(shares, xlabel="length", ylabel="exact match, %")
     if not a.no_attention:
         pictures[f"{a.task}-alignment.svg"] = figure = translator.alignment((list(sources[0]), expected))
         print(f"\nwhere it looks, a row for each token that it writes: {figure}")

@@ -27,6 +27,7 @@ import minigrad
 import nn
 import nn.functional as F
 from examples import lesson
+from examples.pixels import pixels
 from examples.progress import Progress
 from minigrad import Tensor
 from minigrad.viz import figures
@@ -36,7 +37,6 @@ from nn.data import Vocab
 from nn.walkthrough import matrix
 
 CORPUS = Path(__file__).parent / "data" / "kings-and-zebras.txt"
-SHADES = "·░▒▓█"
 
 
 # ---- words: one-hot vectors and embeddings --------------------------------------------------------------------------
@@ -153,22 +153,20 @@ def graph() -> np.ndarray:
 # ---- a picture ------------------------------------------------------------------------------------------------------
 
 
-def picture() -> np.ndarray:
-    """Print a picture of 5 × 10 pixels and where the sun's pixel looks; return its weights as a picture."""
+def picture() -> figures.Figure:
+    """Print where the sun's pixel looks in a picture of 5 × 10 pixels; return both as a picture."""
     sky, grass, sun = [0.4, 0.6, 1.0], [0.1, 0.7, 0.2], [1.0, 0.9, 0.1]
-    pixels = minigrad.tensor([[sky] * 10] * 3 + [[grass] * 10] * 2)  # (5, 10, 3)
-    pixels[0:2, 6:8] = minigrad.tensor(sun)
-    x = pixels.reshape(50, 3)  # pixel (i, j) is vector 10 i + j
+    landscape = minigrad.tensor([[sky] * 10] * 3 + [[grass] * 10] * 2)  # (5, 10, 3)
+    landscape[0:2, 6:8] = minigrad.tensor(sun)
+    x = landscape.reshape(50, 3)  # pixel (i, j) is vector 10 i + j
     attention = nn.Attention("kernel", nn.normalisation.Softmax(0.05))  # alike colours attend to each other
     _, weights = attention(x.unsqueeze(0), return_weights=True)
-    seen = weights[0, 10 * 1 + 7].reshape(5, 10).numpy()  # of the sun's lower right pixel
-    print(
-        f"a picture {pixels.shape} → {x.shape[0]} vectors of {x.shape[1]} features; where the sun's pixel (1, 7) looks"
-    )
-    for row in seen / seen.max():
-        print("  " + "".join(2 * SHADES[int(4.99 * share)] for share in row))
+    seen = weights[0, 10 * 1 + 7].reshape(5, 10).numpy()
     assert seen[0:2, 6:8].sum() > 0.9
-    return seen
+    print(f"a picture {landscape.shape} → {x.shape[0]} vectors of {x.shape[1]} features")
+    drawn = pixels({"5 × 10 pixels": landscape.numpy(), "where the sun's pixel [] looks": seen}, asks=(1, 7))
+    print(drawn)
+    return drawn
 
 
 # ---- the programme --------------------------------------------------------------------------------------------------
@@ -180,11 +178,11 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     found = words_that_gather(a.seed, 5 if a.short else 100)
     bands = sound(a.wav)
     friends = graph()
-    seen = picture()
+    landscape = picture()
     energies = {f"band {b}": bands[:, b] for b in (5, 7, 9)}
     lesson.write_pictures(a.pictures, {
         "sets_of_vectors_graph.svg": figures.attention(friends, PEOPLE),
-        "sets_of_vectors_picture.svg": figures.attention(seen, range(5), range(10)),
+        "sets_of_vectors_picture.svg": landscape,
         "sets_of_vectors_sound.svg": figures.curves(energies, xlabel="frame (10 ms)", ylabel="log-energy"),
     })  # fmt: skip
     if not a.short:

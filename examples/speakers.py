@@ -1,22 +1,25 @@
 """Who is speaking? Sound becomes a sequence of vectors, one every 10 ms, and the whole sequence gets one label.
 
     python examples/speakers.py                                    # three made-up voices
-    python examples/speakers.py --data fsdd_small.npz              # six people saying the digits
-    python examples/speakers.py --data fsdd_small.npz --label digit
+    python examples/speakers.py --data recordings                  # 0_eve_0.wav, 0_eve_1.wav … in a directory
+    python examples/speakers.py --data recordings --label digit
 
 25 ms of sound are a frame; its energies in 24 bands of pitch are a vector. Two layers of attention mix the frames, and
 their mean is classified. Beside it stands a linear layer on the mean of the frames as they are: it knows which pitches
 are loud on the whole, but not which at the same time. The made-up voices differ in their formants, the two resonances
 that make a vowel: the shorter the throat, the higher both. What they sing, and how high, is the same for all.
 
-A file holds audio (all recordings one after the other, 16 bits), offset (where each begins, and the end of the last),
-rate, digit, speaker, index (which take it is) and speakers (their names). Takes 0 to 4 are to be judged by.
+A recording of a spoken digit is named digit_speaker_take.wav, as those of the Free Spoken Digit Dataset are; takes 0 to
+4 are to be judged by. In place of the directory there may be one .npz file that holds audio (all recordings one after
+the other, 16 bits), offset (where each begins, and the end of the last), rate, digit, speaker, index (the take) and
+speakers (their names).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -37,7 +40,7 @@ from examples.progress import Progress
 from minigrad import Tensor
 from minigrad.viz.figures import attention
 from nn import optim
-from nn.audio import log_mel
+from nn.audio import log_mel, read_wav
 from nn.data import buckets, pad
 from nn.text_cnn import mean_over_time
 
@@ -79,23 +82,55 @@ def made_up_voices(words: int, rng: np.random.Generator) -> Recordings:
     return Recordings([log_mel(sound, RATE) for sound in sounds], labels, list(THROATS))
 
 
-def read_recordings(path: Path, label: str) -> tuple[Recordings, Recordings]:
-    """The recordings of a file as the docstring above describes it: to learn from, and to be judged by.
+class Takes(NamedTuple):
+    """Of each recording, its frames (T, 24), its digit, the number of its speaker, and which take it is; the names."""
 
-    **Raises** `ValueError` if it is not as described there.
-    """
+    frames: list[np.ndarray]
+    digit: np.ndarray
+    speaker: np.ndarray
+    take: np.ndarray
+    speakers: list[str]
+
+
+def read_directory(path: Path) -> Takes:
+    """Every digit_speaker_take.wav of a directory."""
+    named = {file: re.fullmatch(r"(\d)_(.+)_(\d+)", file.stem) for file in sorted(path.glob("*.wav"))}
+    found = [(file, match.groups()) for file, match in named.items() if match]
+    if not found:
+        raise ValueError(f"{path}: no recording in it is named like 7_eve_0.wav: digit_speaker_take.wav")
+    digits, who, takes = zip(*(parts for _, parts in found), strict=True)
+    speakers, speaker = np.unique(who, return_inverse=True)
+    frames = [log_mel(*read_wav(file)) for file, _ in found]
+    return Takes(frames, np.array(digits, np.int64), speaker, np.array(takes, np.int64), speakers.tolist())
+
+
+def read_file(path: Path) -> Takes:
+    """The recordings of an .npz file as the docstring above describes it."""
     stored = lesson.read_npz(path, ["audio", "offset", "rate", "digit", "speaker", "index", "speakers"])
-    offset, rate, labels = stored["offset"], int(stored["rate"]), stored[label].astype(np.int64)
-    if not len(offset) - 1 == len(labels) == len(stored["index"]) or offset[-1] > len(stored["audio"]):
+    offset, digit, speaker, take = (stored[name] for name in ("offset", "digit", "speaker", "index"))
+    if not len(offset) - 1 == len(digit) == len(speaker) == len(take) or offset[-1] > len(stored["audio"]):
         raise ValueError(
             f"{path}: {len(offset)} offsets up to {offset[-1]} do not cut {len(stored['audio'])} samples into "
-            f"{len(labels)} recordings; their beginnings and the end of the last are needed"
+            f"{len(digit)} recordings; their beginnings and the end of the last are needed"
         )
     audio = stored["audio"].astype(np.float32) / 32768
-    frames = [log_mel(audio[a:b], rate) for a, b in pairwise(offset)]
-    names = [str(name) for name in stored["speakers"]] if label == "speaker" else [str(d) for d in range(10)]
-    train, test = np.flatnonzero(stored["index"] >= 5), np.flatnonzero(stored["index"] < 5)
-    learn, judge = (Recordings([frames[i] for i in part], labels[part], names) for part in (train, test))
+    frames = [log_mel(audio[a:b], int(stored["rate"])) for a, b in pairwise(offset)]
+    return Takes(frames, digit.astype(np.int64), speaker.astype(np.int64), take, [str(s) for s in stored["speakers"]])
+
+
+def read_recordings(path: Path, label: str) -> tuple[Recordings, Recordings]:
+    """The recordings of a directory or a file: to learn from, and to be judged by.
+
+    **Raises** `ValueError` if it is not as the docstring above describes it.
+    """
+    found = read_directory(path) if path.is_dir() else read_file(path)
+    labels, names = (
+        (found.speaker, found.speakers) if label == "speaker" else (found.digit, [str(d) for d in range(10)])
+    )
+    parts = np.flatnonzero(found.take >= 5), np.flatnonzero(found.take < 5)
+    if not all(map(len, parts)):
+        raise ValueError(f"{path}: takes 0 to 4 to be judged by and later ones to learn from are needed, not one kind")
+    learn, judge = (Recordings([found.frames[i] for i in part], labels[part], names) for part in parts)
     return learn, judge
 
 
@@ -185,7 +220,7 @@ def map_of(model: nn.Module, frames: np.ndarray) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     p = lesson.options(__doc__)
-    p.add_argument("--data", metavar="FILE.npz", type=Path, help="recordings of your own, as described above")
+    p.add_argument("--data", metavar="DIR", type=Path, help="recordings (or their .npz file), as described above")
     p.add_argument("--label", choices=["speaker", "digit"], help="what to tell, with --data; default: speaker")
     return lesson.start(p, run, argv)
 
@@ -193,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 def run(a: argparse.Namespace) -> dict[str, float]:
     if a.label and not a.data:
         raise ValueError(
-            "--label chooses among the labels of a file; the made-up voices have no other than the speaker"
+            "--label chooses among the labels of --data; the made-up voices have no other than the speaker"
         )
     rng = np.random.default_rng(a.seed)
     if a.data:

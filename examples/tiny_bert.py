@@ -30,6 +30,7 @@ import minigrad
 import nn
 import nn.functional as F
 from examples import lesson
+from examples.common import warm_up_and_decay
 from examples.counting import NEIGHBOURS, Neighbours
 from examples.progress import Progress
 from minigrad import Tensor
@@ -100,8 +101,7 @@ def hide(ids: np.ndarray, real: np.ndarray, words: int, rng: np.random.Generator
 def train(model: BERT, tales: Sequence[list[int]], steps: int, seed: int) -> list[float]:
     rng = np.random.default_rng(seed)
     optimizer = optim.Adam(model.parameters(), lr=4e-3)
-    warm = steps // 10 + 1
-    schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / warm, (steps - t) / (steps - warm + 1)))
+    schedule = warm_up_and_decay(optimizer, steps)
     losses: list[float] = []
     epoch: list[list[int]] = []
     progress = Progress(range(steps), "bert")

@@ -36,8 +36,9 @@ import minigrad
 import nn
 import nn.functional as F
 from examples import lesson
+from examples.common import warm_up_and_decay
 from examples.progress import Progress
-from examples.seq2seq import BOS, EOS, Pair, Task, dates, phrases
+from examples.seq2seq import BOS, EOS, Pair, Task, dates, phrases, vocabularies
 from minigrad import Tensor
 from minigrad.viz.figures import Figure, attention
 from nn import optim
@@ -102,8 +103,7 @@ class Batch:
 def train(model: Translator, task: Task, vocabs: tuple[Vocab, Vocab], steps: int, name: str) -> None:
     """Adam, with a learning rate that rises, then falls to 0."""
     optimizer = optim.Adam(model.parameters(), lr=3e-3)
-    warm = steps // 10 + 1
-    schedule = optim.lr_scheduler.LambdaLR(optimizer, lambda t: min((t + 1) / warm, (steps - t) / (steps - warm + 1)))
+    schedule = warm_up_and_decay(optimizer, steps)
     progress = Progress(itertools.islice(task.batches, steps), name, steps)
     for pairs in progress:
         b = Batch(pairs, *vocabs)
@@ -157,12 +157,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     task = TASKS[a.task](np.random.default_rng(a.seed))
     *_, test = task.tests.values()
     test = test[:3] if a.short else test
-    known = [pair for _ in range(100) for pair in next(task.batches)]
-    specials = ("<bos>", "<eos>")
-    vocabs = (
-        Vocab((token for source, _ in known for token in source), specials=specials),
-        Vocab((token for _, target in known for token in target), specials=specials),
-    )
+    vocabs = vocabularies(task)
     b = Batch(test, *vocabs)
     results: dict[str, float] = {}
     written: dict[str, list[list[str]]] = {}
@@ -174,8 +169,8 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         right = [answer == target for answer, (_, target) in zip(answers, test, strict=True)]
         results |= {f"{name}, next token": told(model, b), name: float(np.mean(right))}
         written[name] = answers
-        if not look_ahead and a.pictures is not None:
-            lesson.write_pictures(a.pictures, {"transformer-alignment.svg": alignment(model, test[:1], vocabs)})
+        if not look_ahead:
+            aligned = alignment(model, test[:1], vocabs)
     print_masks(test[:3], vocabs)
     print("\n%                 next token, told those before    whole answers, written by itself")
     for name in written:
@@ -184,6 +179,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     for i, (source, _) in enumerate(test[:3]):
         for name, answers in written.items():
             print(f"{''.join(source)} → {task.blank.join(answers[i])}   ({name})")
+    lesson.write_pictures(a.pictures, {f"{a.task}-heads.svg": aligned})
     if not a.short and a.task == "dates":
         assert results["look-ahead masked"] > 0.8 > 0.2 > results["mask forgotten"], "the mask should matter"
     return results

@@ -189,7 +189,7 @@ class Node:
     Nodes point only backwards, so a graph has no cycles and is freed as soon as nothing needs it.
 
     For those who look at the graph, a node also knows `others`, the arguments that get no gradient (of arrays a
-    glimpse only), and `out`, a copy of its result if that is small, else where it is while somebody else keeps it.
+    glimpse only), and `out`, the numbers of its result if they are few, else where it is while somebody else keeps it.
     """
 
     __slots__ = (
@@ -230,7 +230,7 @@ class Node:
     def value(self) -> np.ndarray | None:
         """The result, if somebody still keeps it and nobody has overwritten it."""
         if not isinstance(self.out, weakref.ref):
-            return self.out
+            return np.array(self.out, self.dtype).reshape(self.shape)
         out = self.out()
         return None if memory.change_since(out, self.tick) else out
 
@@ -290,7 +290,7 @@ def recorded(out: np.ndarray, plan: Any, args: Sequence[Any], saved: list[Any], 
         x = args[position]
         others.append(x if type(x) in PLAIN else Glimpse.of(x))
     node.shape, node.dtype = out.shape, out.dtype
-    node.out = _ref(out) if out.size > SMALL else out.copy()
+    node.out = _ref(out) if out.size > SMALL else out.tolist()
     node.tick = _tick()
     node.prints = memory.fingerprint(saved) if _lent else None
     node.hooks = node.label = None

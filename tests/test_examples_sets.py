@@ -6,7 +6,9 @@ import pytest
 
 import nn
 from examples import digits, documents, graph_nodes, lesson, molecules, reading, speakers
+from examples.pixels import pixels
 from minigrad import Tensor
+from nn.audio import log_mel, write_wav
 from nn.data import Vocab
 
 EXAMPLES = [digits, documents, graph_nodes, molecules, reading, speakers]
@@ -156,6 +158,18 @@ def test_the_map_of_a_pixel_lies_on_the_picture(patch, rng):
     np.testing.assert_allclose(weights.sum((1, 2)), 1, rtol=1e-5)
 
 
+def test_pixels_are_drawn_as_they_are():
+    colours = np.zeros((2, 3, 3))
+    colours[1, 2] = [1.0, 0.5, 0.0]
+    seen = np.array([[0.0, 0.1, 0.2], [0.3, 0.4, 0.0]])
+    drawn = pixels({"landscape": colours, "seen": seen}, asks=(1, 1))
+    assert str(drawn).splitlines() == ["seen", "|  ░░▒▒|", "|▓▓[]  |"]
+    assert drawn.svg.count("<rect") == 1 + 6 + 6
+    assert '#FF8000"' in drawn.svg
+    assert "from 0 to 0.4" in drawn.svg
+    assert drawn.svg.count('stroke-width="2"') == 2
+
+
 def test_pictures_come_from_a_file(tmp_path, rng):
     rows = [",".join(map(str, [*rng.integers(17, size=64), 7])) for _ in range(3)]
     (tmp_path / "a.tra").write_text("\n".join([",".join(["column"] * 65), *rows]))
@@ -197,6 +211,28 @@ def test_recordings_come_from_a_file(tmp_path, rng):
     np.savez(tmp_path / "wrong.npz", **{**stored, "offset": [0, 1000, 4000]})
     with pytest.raises(ValueError, match="3 offsets up to 4000 do not cut 4000 samples into 3 recordings"):
         speakers.read_recordings(tmp_path / "wrong.npz", "digit")
+
+
+def test_recordings_come_from_a_directory(tmp_path, rng):
+    sounds = {name: rng.uniform(-0.5, 0.5, size).astype(np.float32)
+              for name, size in [("3_eve_7", 1000), ("1_max_0", 1300), ("0_max_11", 800)]}  # fmt: skip
+    for name, sound in sounds.items():
+        write_wav(tmp_path / f"{name}.wav", sound, 8000)
+    write_wav(tmp_path / "notes.wav", sounds["3_eve_7"], 8000)  # not named like the others
+    learn, judge = speakers.read_recordings(tmp_path, "digit")
+    assert learn.labels.tolist() == [0, 3]
+    assert judge.labels.tolist() == [1]
+    learn, judge = speakers.read_recordings(tmp_path, "speaker")
+    assert learn.names == ["eve", "max"]
+    assert learn.labels.tolist() == [1, 0]
+    assert judge.labels.tolist() == [1]
+    np.testing.assert_allclose(judge.frames[0], log_mel(sounds["1_max_0"], 8000), atol=0.02)  # 16 bits
+    (tmp_path / "1_max_0.wav").unlink()
+    with pytest.raises(ValueError, match="takes 0 to 4 to be judged by and later ones"):
+        speakers.read_recordings(tmp_path, "digit")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"named like 7_eve_0.wav"):
+        speakers.read_recordings(tmp_path / "empty", "digit")
 
 
 # ---- passages -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762, ta
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -225,8 +226,8 @@ def wall_time(seed: int, short: bool) -> Finding:
         f"an RNN needs n of them. These are times of this machine at this moment; with several threads for the "
         f"products they shift, so the number of threads is fixed to one.",
         [table],
-        {"time": curves({name: (lengths, table.column(name)) for name in names},
-                        xlabel="length n", ylabel="milliseconds", log=True)},
+        {"time": curves({name: ([math.log2(n) for n in lengths], table.column(name)) for name in names},
+                        xlabel="log₂ of the length n", ylabel="milliseconds", log=True)},
     )  # fmt: skip
 
 

@@ -40,7 +40,10 @@ def _written(cell: Any, form: str) -> str:
         return "–"
     if isinstance(cell, str):
         return cell
-    return f"{cell:,}" if isinstance(cell, int) else f"{float(cell):{form}}"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    text = f"{float(cell):{form}}"
+    return text if float(text) else text.lstrip("-")  # what rounds to −0 is 0
 
 
 def _set(cell: str, width: int, left: bool) -> str:
