@@ -233,8 +233,8 @@ def print_shops(graph: Graph, weights: np.ndarray) -> tuple[float, float]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     p = lesson.options(__doc__)
     p.add_argument("--data", metavar="FILE.npz", type=Path, help="a graph of your own, as described above")
-    p.add_argument("--runs", type=int, default=1, help="train so often, from seeds that follow each other; default: 1")
-    p.add_argument("--epochs", type=int, help="default: 200, or 100 without --data")
+    p.add_argument("--runs", type=lesson.at_least(1), default=1, help="train from so many seeds; default: 1")
+    p.add_argument("--epochs", type=lesson.at_least(1), help="default: 200, or 100 without --data")
     return lesson.start(p, run, argv)
 
 

@@ -186,6 +186,10 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     training = [exercise(rng) for _ in range(100 if a.short else 8000)]
     test = [exercise(rng) for _ in range(50 if a.short else 500)]
     vocab = Vocab(word for e in training for word in e.passage + e.question)
+    own = (a.passage or "").split(), (a.ask or "").split()
+    unknown = [word for part in own for word in part if word not in vocab]
+    if unknown or (a.passage and not all(own)):
+        raise ValueError(f"--passage and --ask take words that were learned, and some; not {unknown or 'none'}")
     accuracies = {}
     for name, sees in {"without the question": False, "with the question": True}.items():
         minigrad.manual_seed(a.seed)
@@ -193,7 +197,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         train(model, training, vocab, 1 if a.short else 10, name)
         accuracies[name] = accuracy(model, test, vocab)
     lesson.print_accuracies(f"{len(test)} questions: right", accuracies)
-    shown = passages_to_show(rng) | ({"own": (a.passage.split(), [a.ask.split()])} if a.ask else {})
+    shown = passages_to_show(rng) | ({"own": (own[0], [own[1]])} if a.ask else {})
     pictures = {f"{name}.svg": show(model, passage, questions, vocab) for name, (passage, questions) in shown.items()}
     lesson.write_pictures(a.pictures, pictures)
     if not a.short:

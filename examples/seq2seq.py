@@ -186,8 +186,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     p.add_argument("--encoder", choices=ENCODERS, default="birnn", help="what reads the source; default: birnn")
     p.add_argument("--decoder", choices=DECODERS, default="gru", help="what writes the target; default: gru")
     p.add_argument("--no-attention", action="store_true", help="a fixed context instead of one for each step")
-    p.add_argument("--beam", type=int, default=1, help="candidates that a search keeps; default: 1, greedy")
-    p.add_argument("--steps", type=int, help="batches to learn from; default: what the task needs")
+    p.add_argument("--beam", type=lesson.at_least(1), default=1, help="candidates a search keeps; default: 1, greedy")
+    p.add_argument("--steps", type=lesson.at_least(1), help="batches to learn from; default: what the task needs")
     return lesson.start(p, run, argv)
 
 

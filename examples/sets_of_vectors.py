@@ -152,20 +152,22 @@ def graph() -> np.ndarray:
 
 # ---- a picture ------------------------------------------------------------------------------------------------------
 
+SUN = (1, 7)  # the row and the column of one of its four pixels
 
-def picture() -> figures.Figure:
-    """Print where the sun's pixel looks in a picture of 5 × 10 pixels; return both as a picture."""
+
+def picture() -> dict[str, np.ndarray]:
+    """Print where the sun's pixel looks in a picture of 5 × 10 pixels; return what is to be drawn, by its title."""
     sky, grass, sun = [0.4, 0.6, 1.0], [0.1, 0.7, 0.2], [1.0, 0.9, 0.1]
     landscape = minigrad.tensor([[sky] * 10] * 3 + [[grass] * 10] * 2)  # (5, 10, 3)
     landscape[0:2, 6:8] = minigrad.tensor(sun)
     x = landscape.reshape(50, 3)  # pixel (i, j) is vector 10 i + j
     attention = nn.Attention("kernel", nn.normalisation.Softmax(0.05))  # alike colours attend to each other
     _, weights = attention(x.unsqueeze(0), return_weights=True)
-    seen = weights[0, 10 * 1 + 7].reshape(5, 10).numpy()
+    seen = weights[0, 10 * SUN[0] + SUN[1]].reshape(5, 10).numpy()
     assert seen[0:2, 6:8].sum() > 0.9
     print(f"a picture {landscape.shape} → {x.shape[0]} vectors of {x.shape[1]} features")
-    drawn = pixels({"5 × 10 pixels": landscape.numpy(), "where the sun's pixel [] looks": seen}, asks=(1, 7))
-    print(drawn)
+    drawn = {"5 × 10 pixels": landscape.numpy(), "where the sun's pixel [] looks": seen}
+    print(pixels(drawn, asks=SUN))
     return drawn
 
 
@@ -182,7 +184,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     energies = {f"band {b}": bands[:, b] for b in (5, 7, 9)}
     lesson.write_pictures(a.pictures, {
         "sets_of_vectors_graph.svg": figures.attention(friends, PEOPLE),
-        "sets_of_vectors_picture.svg": landscape,
+        "sets_of_vectors_picture.svg": pixels(landscape, asks=SUN),
         "sets_of_vectors_sound.svg": figures.curves(energies, xlabel="frame (10 ms)", ylabel="log-energy"),
     })  # fmt: skip
     if not a.short:

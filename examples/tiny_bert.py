@@ -144,7 +144,7 @@ def guess_each(model: BERT, vocab: Vocab, tale: Sequence[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     p = lesson.options(__doc__)
     p.add_argument("--data", metavar="FILE.txt", type=Path, default=TALES, help="a text of short lines")
-    p.add_argument("--steps", type=int, default=500, help="batches to learn from; default: 500")
+    p.add_argument("--steps", type=lesson.at_least(1), default=500, help="batches to learn from; default: 500")
     p.add_argument("--sentence", default=SENTENCE, help="a sentence with [MASK] in it, to be filled in")
     return lesson.start(p, run, argv)
 
@@ -153,6 +153,11 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     minigrad.manual_seed(a.seed)
     tales = [split(line)[:LONGEST] for line in read_text(a.data).splitlines() if line.strip()]
     cut = len(tales) * 9 // 10
+    if not cut:
+        raise ValueError(f"{a.data}: a text of {len(tales)} line is too short; a tenth of the lines is kept back")
+    sentence = split(a.sentence)
+    if "[MASK]" not in sentence or len(sentence) > LONGEST:
+        raise ValueError(f"--sentence: at most {LONGEST} words with [MASK] among them are needed, not {a.sentence!r}")
     learned, kept = tales[:cut], tales[cut:]
     if a.short:
         learned, kept = learned[:32], kept[:2]
@@ -170,9 +175,6 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     }
     lesson.print_accuracies(f"one word hidden and guessed, {len(words)} words of tales not learned from", accuracies)
 
-    sentence = split(a.sentence)
-    if MASK not in vocab.encode(sentence) or len(sentence) > LONGEST:
-        raise ValueError(f"--sentence: at most {LONGEST} words with [MASK] among them are needed, not {a.sentence!r}")
     print(f"\n{a.sentence}")
     for number, p in enumerate(fill(model, vocab, sentence), 1):
         best = ", ".join(f"{vocab.tokens[i]} {100 * p[i]:.0f} %" for i in np.argsort(-p)[:3])

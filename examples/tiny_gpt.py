@@ -152,20 +152,20 @@ def write(model: nn.Module, vocab: Vocab, start: str, letters: int, temperature:
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    p = lesson.options(__doc__)
+    p, whole = lesson.options(__doc__), lesson.at_least(1)
     p.add_argument("--model", choices=["gpt", "mlp"], default="gpt", help="what predicts the next letter")
     p.add_argument("--data", metavar="FILE.txt", type=Path, default=TALES, help="a text, plain or gzipped")
-    p.add_argument("--steps", type=int, help="batches to learn from; default: 600, or 10,000 for the mlp")
-    p.add_argument("--dim", type=int, default=64, help="features of the GPT's vectors; default: 64")
-    p.add_argument("--blocks", type=int, default=2, help="blocks of attention, one on the other; default: 2")
-    p.add_argument("--heads", type=int, default=4, help="heads in each block; default: 4")
-    p.add_argument("--window", type=int, default=64, help="letters that the GPT sees at once; default: 64")
-    p.add_argument("--batch", type=int, default=16, help="windows in a batch; default: 16")
+    p.add_argument("--steps", type=whole, help="batches to learn from; default: 600, or 10,000 for the mlp")
+    p.add_argument("--dim", type=whole, default=64, help="features of the GPT's vectors; default: 64")
+    p.add_argument("--blocks", type=whole, default=2, help="blocks of attention, one on the other; default: 2")
+    p.add_argument("--heads", type=whole, default=4, help="heads in each block; default: 4")
+    p.add_argument("--window", type=whole, default=64, help="letters that the GPT sees at once; default: 64")
+    p.add_argument("--batch", type=whole, default=16, help="windows in a batch; default: 16")
     p.add_argument("--lr", type=float, help="the highest learning rate; default: 0.005, or 0.1 for the mlp")
     p.add_argument("--temperature", type=float, default=0.8, help="below 1: likelier letters; above: rarer ones")
-    p.add_argument("--top-k", type=int, help="draw from so many of the likeliest letters only; default: from all")
+    p.add_argument("--top-k", type=whole, help="draw from so many of the likeliest letters only; default: from all")
     p.add_argument("--start", default="", help="what the model goes on from when it writes")
-    p.add_argument("--letters", type=int, default=300, help="how many letters it writes; default: 300")
+    p.add_argument("--letters", type=whole, default=300, help="how many letters it writes; default: 300")
     return lesson.start(p, run, argv)
 
 
@@ -176,6 +176,10 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     if a.model == "mlp":  # lines are independent of each other
         np.random.default_rng(a.seed).shuffle(lines)
     vocab = Vocab({letter: 1 for letter in text}, padding=None, unknown=None)
+    if not set(a.start) <= set(text):
+        raise ValueError(f"--start {a.start!r} has letters that {a.data} has not; take others")
+    if a.temperature <= 0:
+        raise ValueError(f"--temperature {a.temperature:g} is not above 0; --top-k 1 takes the likeliest letter")
     cut = len(lines) * 9 // 10
     train_text, val_text = ("\n".join(part) + "\n" for part in (lines[:cut], lines[cut:]))
     steps = 5 if a.short else a.steps or {"gpt": 600, "mlp": 10_000}[a.model]

@@ -149,7 +149,7 @@ def alignment(model: Translator, pairs: Sequence[Pair], vocabs: tuple[Vocab, Voc
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     p = lesson.options(__doc__)
     p.add_argument("--task", choices=TASKS, default="dates", help="what to translate; default: dates")
-    p.add_argument("--steps", type=int, default=700, help="batches to learn from; default: 700")
+    p.add_argument("--steps", type=lesson.at_least(1), default=700, help="batches to learn from; default: 700")
     return lesson.start(p, run, argv)
 
 

@@ -7,6 +7,7 @@ import math
 import re
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -181,6 +182,34 @@ def test_the_mlp_by_lines(tmp_path: Path) -> None:
     losses = tiny_gpt.main(["--short", "--model", "mlp", "--data", str(path)])
     assert losses["mlp"] < math.log(20)
     assert MLP(7)(mg.tensor([[1, 2, 3], [4, 5, 6]])).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "says"),
+    [
+        (seq2seq, ["--beam", "0"], "--beam: '0' is no whole number from 1"),
+        (seq2seq, ["--steps", "-4"], "--steps: '-4' is no whole number from 1"),
+        (tiny_transformer, ["--seed", "-1"], "--seed: '-1' is no whole number from 0"),
+        (tiny_gpt, ["--window", "0"], "--window: '0' is no whole number from 1"),
+        (tiny_gpt, ["--letters", "many"], "--letters: 'many' is no whole number from 1"),
+    ],
+)
+def test_options_that_are_no_such_number(
+    module: ModuleType, options: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        module.main(["--short", *options])
+    assert says in capsys.readouterr().err
+
+
+def test_options_that_do_not_fit_the_text(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="letters that .*tales.txt has not"):
+        tiny_gpt.main(["--short", "--start", "Ω"])
+    with pytest.raises(SystemExit, match="--temperature 0 is not above 0"):
+        tiny_gpt.main(["--short", "--temperature", "0"])
+    (tmp_path / "line.txt").write_text("one line alone\n")
+    with pytest.raises(SystemExit, match="a text of 1 line is too short"):
+        tiny_bert.main(["--short", "--data", str(tmp_path / "line.txt")])
 
 
 @pytest.mark.parametrize(("text", "says"), [(b"", "no text"), (b"short\nlines\n", "too few"), (b"\xff\n", "not UTF-8")])

@@ -14,6 +14,19 @@ from nn.data import Vocab
 EXAMPLES = [digits, documents, graph_nodes, molecules, reading, speakers]
 
 
+def test_a_directory_for_pictures_that_is_a_file(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(SystemExit, match="taken"):
+        documents.main(["--short", "--pictures", str(tmp_path / "taken")])
+
+
+def test_words_that_were_not_learned():
+    with pytest.raises(SystemExit, match=r"take words that were learned, and some; not \['unicorn'\]"):
+        reading.main(["--short", "--passage", "the unicorn is in the house .", "--ask", "who is in the house ?"])
+    with pytest.raises(SystemExit, match="and some; not none"):
+        reading.main(["--short", "--passage", " ", "--ask", "who is in the house ?"])
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(5)

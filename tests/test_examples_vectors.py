@@ -99,7 +99,8 @@ def test_friends_only() -> None:
 
 
 def test_the_sun_looks_at_the_sun() -> None:
-    seen = sets_of_vectors.picture()
+    landscape, seen = sets_of_vectors.picture().values()
+    assert landscape.shape == (5, 10, 3)
     assert seen.shape == (5, 10)
     np.testing.assert_allclose(seen[0:2, 6:8], seen[1, 7])
     assert seen[1, 7] > 10 * seen[0, 0]

@@ -30,9 +30,20 @@ DEFINED = [
 OPERATIONS = {f.op.name for _, _, f in DEFINED if hasattr(f, "op")}
 COMPOSITIONS = {
     name for module, name, f in DEFINED if f.__module__ == module in TABLES and not hasattr(f, "op") and name[0] != "_"
-} - set(  # what tables share
-    "along count dim_of dims_of plain plain_values restore share spread check_windows pair slide".split()
-)
+} - {  # what tables share
+    "along",
+    "count",
+    "dim_of",
+    "dims_of",
+    "plain",
+    "plain_values",
+    "restore",
+    "share",
+    "spread",
+    "check_windows",
+    "pair",
+    "slide",
+}
 
 
 def rows(keep: Callable[[Case], Any] = lambda case: True) -> Any:

@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the number of threads deci
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import minigrad
-from examples import claims
+from examples import claims, lesson
 from examples.claims import cost, learning, memory, sight, weights
 from examples.claims.lab import Claim, Finding, report
 
@@ -27,14 +27,14 @@ CLAIMS = {
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Finding]:
-    p = argparse.ArgumentParser(description=claims.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = lesson.options(claims.__doc__)
+    p.prog = "examples.claims"
     p.add_argument("--list", action="store_true", help="say which claims there are, and measure nothing")
     p.add_argument("--only", nargs="+", metavar="NAME", choices=CLAIMS, help="measure these claims alone")
-    p.add_argument("--short", action="store_true", help="a few steps on little data, to see that it runs")
-    p.add_argument("--seed", type=int, default=1, help="where the random numbers begin (default: 1)")
-    p.add_argument("--pictures", metavar="DIR", type=Path, help="write curves and maps as SVG into this directory")
-    a = p.parse_args(argv)
+    return lesson.start(p, run, argv)
 
+
+def run(a: argparse.Namespace) -> dict[str, Finding]:
     findings: dict[str, Finding] = {}
     if a.list:
         for claim in CLAIMS.values():
@@ -46,10 +46,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Finding]:
         findings[name] = CLAIMS[name].measure(a.seed, a.short)
         print(report(CLAIMS[name], findings[name]))
         print(f"  ({time.monotonic() - start:.1f} s)", end="\n\n", file=sys.stderr)
-        if a.pictures:
-            a.pictures.mkdir(parents=True, exist_ok=True)
-            for title, figure in findings[name].pictures.items():
-                print("  picture:", figure.write(a.pictures / f"{title}.svg"), end="\n\n")
+        lesson.write_pictures(a.pictures, {f"{title}.svg": drawn for title, drawn in findings[name].pictures.items()})
     if len(findings) > 1:
         print("\n".join(f"{name:16}{finding.verdict}" for name, finding in findings.items()))
     return findings

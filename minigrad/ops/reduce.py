@@ -93,7 +93,7 @@ def _total(x: Any) -> Any:
 def _sum(x: Any, dim: Dim = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """The sum over `dim`."""
     x = _in(dtype, x)
-    return np.add.reduce(x, axis=_axis(dim), keepdims=keepdim, dtype=_total(x))
+    return x.sum(axis=_axis(dim), keepdims=keepdim, dtype=_total(x))
 
 
 def _mean(x: Any, dim: Dim = None, keepdim: bool = False, dtype: Any = None) -> Any:
