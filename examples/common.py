@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from examples.lesson import at_least
 from examples.lesson import start as start
 from examples.mixers import ABLATIONS, HEADS, POSITIONS
 from nn import optim
@@ -31,13 +32,13 @@ def command_line(doc: str, corpus: Path, suffix: str, models: Sequence[str]) -> 
     p.add_argument("--model", choices=models, default="multihead")
     p.add_argument("--positions", choices=POSITIONS, default="relative", help="how the attention models know the order")
     p.add_argument("--ablate", action="store_true", help="take the parts of an attention model out, one at a time")
-    p.add_argument("--epochs", type=int, help="at most; default: 6, or more for a small corpus")
+    p.add_argument("--epochs", type=at_least(1), help="at most; default: 6, or more for a small corpus")
     p.add_argument("--lr", type=float, help="the highest learning rate; default: what suits the model")
-    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--seed", type=at_least(0), default=1)
     p.add_argument("--save", metavar="FILE.npz", help="write what was learned to this file")
     p.add_argument("--load", metavar="FILE.npz", help="use what --save wrote instead of training")
     p.add_argument("--pictures", metavar="DIR", type=Path, help="draw a training step, attention and curves into it")
-    p.add_argument("--quick", action="store_true", help="a few epochs only, to see that it runs")
+    p.add_argument("--short", "--quick", dest="quick", action="store_true", help="a few epochs only, to see it run")
     return p
 
 

@@ -68,7 +68,7 @@ class Exercise(NamedTuple):
 
     passage: list[str]
     question: list[str]
-    answer: int
+    answer: int | None  # of a question that somebody else asks, nobody has said it
 
 
 # ---- the data -------------------------------------------------------------------------------------------------------
@@ -148,24 +148,28 @@ def accuracy(model: Reader, exercises: Sequence[Exercise], vocab: Vocab) -> floa
 # ---- what comes out -------------------------------------------------------------------------------------------------
 
 
-def show(model: Reader, passage: list[str], questions: list[list[str]], vocab: Vocab) -> Figure:
-    """Print what each question finds in the passage, and return where it looks as a heat map."""
-    weights = weights_of(model, [Exercise(passage, question, 0) for question in questions], vocab)
+def show(model: Reader, exercises: Sequence[Exercise], vocab: Vocab) -> Figure:
+    """Print what each question finds in the one passage, and return where it looks as a heat map."""
+    weights = weights_of(model, exercises, vocab)
+    passage, questions = exercises[0].passage, [e.question for e in exercises]
     print("\n" + " ".join(passage))
-    for question, row in zip(questions, weights, strict=True):
-        print(f"  {' '.join(question)}  →  {passage[row.argmax()]}  ({100 * row.max():.0f} %)")
+    for e, row in zip(exercises, weights, strict=True):
+        found = int(row.argmax())
+        mistake = "" if e.answer in (None, found) else f"; it should be {passage[e.answer]}"
+        print(f"  {' '.join(e.question)}  →  {passage[found]}  ({100 * row.max():.0f} %){mistake}")
     common = set.intersection(*map(set, questions)) if len(questions) > 1 else set()  # labels have to be short
     return attention(weights, [" ".join(w for w in question if w not in common) for question in questions], passage)
 
 
-def passages_to_show(rng: np.random.Generator) -> dict[str, tuple[list[str], list[list[str]]]]:
-    """A passage in each language, and every question that it answers."""
+def passages_to_show(rng: np.random.Generator) -> dict[str, list[Exercise]]:
+    """A passage in each language, with every question that it answers."""
     shown = {}
     for name, spoken in zip(("english", "chinese"), LANGUAGES, strict=True):
         passage = exercise(rng, spoken, facts=3).passage
-        who = [spoken.ask_where.format(who=word).split() for word in passage if word in spoken.animals]
-        where = [spoken.ask_who.format(where=word).split() for word in passage if word in spoken.places]
-        shown[name] = passage, who + where
+        who, where = ([i for i, word in enumerate(passage) if word in some] for some in (spoken.animals, spoken.places))
+        facts = list(zip(who, where, strict=True))
+        shown[name] = [Exercise(passage, spoken.ask_where.format(who=passage[i]).split(), j) for i, j in facts]
+        shown[name] += [Exercise(passage, spoken.ask_who.format(where=passage[j]).split(), i) for i, j in facts]
     return shown
 
 
@@ -180,16 +184,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
 
 def run(a: argparse.Namespace) -> dict[str, float]:
-    if bool(a.passage) != bool(a.ask):
+    passage, question = (a.passage or "").split(), (a.ask or "").split()
+    if bool(passage) != bool(question):
         raise ValueError("--passage and --ask go together: give both, or neither")
     rng = np.random.default_rng(a.seed)
     training = [exercise(rng) for _ in range(100 if a.short else 8000)]
     test = [exercise(rng) for _ in range(50 if a.short else 500)]
     vocab = Vocab(word for e in training for word in e.passage + e.question)
-    own = (a.passage or "").split(), (a.ask or "").split()
-    unknown = [word for part in own for word in part if word not in vocab]
-    if unknown or (a.passage and not all(own)):
-        raise ValueError(f"--passage and --ask take words that were learned, and some; not {unknown or 'none'}")
+    unknown = [word for word in passage + question if word not in vocab]
+    if unknown:
+        raise ValueError(f"--passage and --ask take words that were learned, and these were not: {', '.join(unknown)}")
     accuracies = {}
     for name, sees in {"without the question": False, "with the question": True}.items():
         minigrad.manual_seed(a.seed)
@@ -197,8 +201,8 @@ def run(a: argparse.Namespace) -> dict[str, float]:
         train(model, training, vocab, 1 if a.short else 10, name)
         accuracies[name] = accuracy(model, test, vocab)
     lesson.print_accuracies(f"{len(test)} questions: right", accuracies)
-    shown = passages_to_show(rng) | ({"own": (own[0], [own[1]])} if a.ask else {})
-    pictures = {f"{name}.svg": show(model, passage, questions, vocab) for name, (passage, questions) in shown.items()}
+    shown = passages_to_show(rng) | ({"own": [Exercise(passage, question, None)]} if question else {})
+    pictures = {f"{name}.svg": show(model, asked, vocab) for name, asked in shown.items()}
     lesson.write_pictures(a.pictures, pictures)
     if not a.short:
         assert accuracies["with the question"] > 0.9 > 0.4 > accuracies["without the question"], accuracies

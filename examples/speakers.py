@@ -9,22 +9,16 @@ their mean is classified. Beside it stands a linear layer on the mean of the fra
 are loud on the whole, but not which at the same time. The made-up voices differ in their formants, the two resonances
 that make a vowel: the shorter the throat, the higher both. What they sing, and how high, is the same for all.
 
-A recording of a spoken digit is named digit_speaker_take.wav, as those of the Free Spoken Digit Dataset are; takes 0 to
-4 are to be judged by. In place of the directory there may be one .npz file that holds audio (all recordings one after
-the other, 16 bits), offset (where each begins, and the end of the last), rate, digit, speaker, index (the take) and
-speakers (their names).
+What may stand in --data is said in recordings.py: the Free Spoken Digit Dataset, or files named as there.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that it runs without being installed
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices this small are multiplied fastest by one thread
@@ -37,25 +31,17 @@ import nn.functional as F
 from examples import lesson
 from examples.common import warm_up_and_decay
 from examples.progress import Progress
+from examples.recordings import Recordings, read_recordings, standardised
 from minigrad import Tensor
 from minigrad.viz.figures import attention
 from nn import optim
-from nn.audio import log_mel, read_wav
+from nn.audio import log_mel
 from nn.data import buckets, pad
 from nn.text_cnn import mean_over_time
 
 RATE = 8000  # samples in a second, of the made-up voices
 VOWELS = {"a": (750, 1250), "e": (450, 1900), "i": (300, 2300), "o": (450, 850), "u": (320, 700)}  # formants in Hz
 THROATS = {"Ada": 1.12, "Ben": 1.0, "Cleo": 0.89}  # by what their formants are multiplied
-
-
-class Recordings(NamedTuple):
-    """Frames (T, 24) of each recording, its label, and the names of the labels."""
-
-    frames: list[np.ndarray]
-    labels: np.ndarray
-    names: list[str]
-
 
 # ---- the data -------------------------------------------------------------------------------------------------------
 
@@ -80,66 +66,6 @@ def made_up_voices(words: int, rng: np.random.Generator) -> Recordings:
     throats = list(THROATS.values())
     sounds = [sing(rng.choice(list(VOWELS), rng.integers(2, 5)).tolist(), throats[label], rng) for label in labels]
     return Recordings([log_mel(sound, RATE) for sound in sounds], labels, list(THROATS))
-
-
-class Takes(NamedTuple):
-    """Of each recording, its frames (T, 24), its digit, the number of its speaker, and which take it is; the names."""
-
-    frames: list[np.ndarray]
-    digit: np.ndarray
-    speaker: np.ndarray
-    take: np.ndarray
-    speakers: list[str]
-
-
-def read_directory(path: Path) -> Takes:
-    """Every digit_speaker_take.wav of a directory."""
-    named = {file: re.fullmatch(r"(\d)_(.+)_(\d+)", file.stem) for file in sorted(path.glob("*.wav"))}
-    found = [(file, match.groups()) for file, match in named.items() if match]
-    if not found:
-        raise ValueError(f"{path}: no recording in it is named like 7_eve_0.wav: digit_speaker_take.wav")
-    digits, who, takes = zip(*(parts for _, parts in found), strict=True)
-    speakers, speaker = np.unique(who, return_inverse=True)
-    frames = [log_mel(*read_wav(file)) for file, _ in found]
-    return Takes(frames, np.array(digits, np.int64), speaker, np.array(takes, np.int64), speakers.tolist())
-
-
-def read_file(path: Path) -> Takes:
-    """The recordings of an .npz file as the docstring above describes it."""
-    stored = lesson.read_npz(path, ["audio", "offset", "rate", "digit", "speaker", "index", "speakers"])
-    offset, digit, speaker, take = (stored[name] for name in ("offset", "digit", "speaker", "index"))
-    if not len(offset) - 1 == len(digit) == len(speaker) == len(take) or offset[-1] > len(stored["audio"]):
-        raise ValueError(
-            f"{path}: {len(offset)} offsets up to {offset[-1]} do not cut {len(stored['audio'])} samples into "
-            f"{len(digit)} recordings; their beginnings and the end of the last are needed"
-        )
-    audio = stored["audio"].astype(np.float32) / 32768
-    frames = [log_mel(audio[a:b], int(stored["rate"])) for a, b in pairwise(offset)]
-    return Takes(frames, digit.astype(np.int64), speaker.astype(np.int64), take, [str(s) for s in stored["speakers"]])
-
-
-def read_recordings(path: Path, label: str) -> tuple[Recordings, Recordings]:
-    """The recordings of a directory or a file: to learn from, and to be judged by.
-
-    **Raises** `ValueError` if it is not as the docstring above describes it.
-    """
-    found = read_directory(path) if path.is_dir() else read_file(path)
-    labels, names = (
-        (found.speaker, found.speakers) if label == "speaker" else (found.digit, [str(d) for d in range(10)])
-    )
-    parts = np.flatnonzero(found.take >= 5), np.flatnonzero(found.take < 5)
-    if not all(map(len, parts)):
-        raise ValueError(f"{path}: takes 0 to 4 to be judged by and later ones to learn from are needed, not one kind")
-    learn, judge = (Recordings([found.frames[i] for i in part], labels[part], names) for part in parts)
-    return learn, judge
-
-
-def standardised(train: Recordings, test: Recordings) -> tuple[Recordings, Recordings]:
-    """Each band with mean 0 and deviation 1 in the training part."""
-    joined = np.concatenate(train.frames)
-    mean, deviation = joined.mean(0), joined.std(0)
-    one, other = (r._replace(frames=[(x - mean) / deviation for x in r.frames]) for r in (train, test))
-    return one, other
 
 
 # ---- the models -----------------------------------------------------------------------------------------------------
@@ -220,7 +146,7 @@ def map_of(model: nn.Module, frames: np.ndarray) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     p = lesson.options(__doc__)
-    p.add_argument("--data", metavar="DIR", type=Path, help="recordings (or their .npz file), as described above")
+    p.add_argument("--data", metavar="DIR", type=Path, help="recordings named like 7_eve_0.wav, or their .npz file")
     p.add_argument("--label", choices=["speaker", "digit"], help="what to tell, with --data; default: speaker")
     return lesson.start(p, run, argv)
 

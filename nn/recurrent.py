@@ -34,8 +34,7 @@ import numpy as np
 
 import minigrad
 from minigrad import ShapeError, Tensor
-from minigrad.ops.linalg import linear
-from minigrad.ops.recurrent import gru, gru_step, lstm, lstm_step, rnn, rnn_step
+from minigrad.ops.recurrent import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
 
 from . import functional, init
 from .module import Module, Parameter
@@ -82,8 +81,8 @@ class _Cell(Module):
         """The state before the first step."""
         return minigrad.zeros(*input.shape[:-1], self.hidden_size, dtype=input.dtype)
 
-    def _read(self, input: Tensor, *states: Tensor) -> tuple[Tensor, Tensor]:
-        """W_ih x + b_ih and W_hh h + b_hh."""
+    def _check(self, input: Tensor, *states: Tensor) -> None:
+        """Raise unless the shapes fit."""
         for state in states:
             if input.ndim not in (1, 2) or state.shape != (*input.shape[:-1], self.hidden_size):
                 raise ShapeError(
@@ -91,7 +90,14 @@ class _Cell(Module):
                     f"with states (B, {self.hidden_size}), not {input.shape} with {state.shape}; give one step at a "
                     f"time"
                 )
-        return linear(input, self.weight_ih, self.bias_ih), linear(states[0], self.weight_hh, self.bias_hh)
+        if input.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"{type(self).__name__}({self.input_size}, {self.hidden_size}): the inputs {input.shape} have "
+                f"{input.shape[-1]} features, but the weights take {self.input_size}"
+            )
+
+    def _weights(self) -> tuple[Tensor | None, ...]:
+        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
 
     def extra_repr(self) -> str:
         """The sizes, and what is not as usual."""
@@ -125,7 +131,9 @@ class RNNCell(_Cell):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """Take one step."""
-        return rnn_step(*self._read(input, self._start(input) if hx is None else hx), self.nonlinearity)
+        h = self._start(input) if hx is None else hx
+        self._check(input, h)
+        return rnn_cell(input, h, *self._weights(), self.nonlinearity)
 
     def extra_repr(self) -> str:
         """The sizes, and what is not as usual."""
@@ -159,7 +167,8 @@ class GRUCell(_Cell):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """Take one step."""
         h = self._start(input) if hx is None else hx
-        return gru_step(*self._read(input, h), h)
+        self._check(input, h)
+        return gru_cell(input, h, *self._weights())
 
 
 class LSTMCell(_Cell):
@@ -192,7 +201,9 @@ class LSTMCell(_Cell):
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Take one step."""
         h, c = (self._start(input), self._start(input)) if hx is None else hx
-        return lstm_step(*self._read(input, h, c), c)
+        self._check(input, h, c)
+        states = lstm_cell(input, h, c, *self._weights())
+        return states[0], states[1]
 
 
 # ---- layers: all steps ----------------------------------------------------------------------------------------------

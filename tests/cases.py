@@ -1120,6 +1120,14 @@ RECURRENT = [
     Case("gru_step", recurrent.gru_step, lambda zx, zh, h: stepped("gru", zx, zh, h, h)[0], real(2, 9), real(2, 9), real(2, 3), needs=(3, 9)),
     Case("lstm_step", recurrent.lstm_step, lambda zx, zh, c: stepped("lstm", zx, zh, c, c), real(2, 12), real(2, 12), real(2, 3), needs=(3, 12)),
     Case("lstm_states", recurrent.lstm_states, lambda zx, zh, c: np.stack(stepped("lstm", zx, zh, c, c)), real(2, 12), real(2, 12), real(2, 3), needs=(3, 12)),
+    *[Case(f"{kind}_cell{what}", call, value, real(2, 5), real(2, 3), real(rows, 5), real(rows, 3), real(rows), real(rows), needs=(3, rows) * (rows > 3))
+      for kind, rows, what, call, value in [
+          ("rnn", 3, "", recurrent.rnn_cell, lambda x, h, w, u, b, d: np.tanh(x @ w.T + b + h @ u.T + d)),
+          ("rnn", 3, ": relu", lambda *a: recurrent.rnn_cell(*a, "relu"), lambda x, h, w, u, b, d: np.maximum(x @ w.T + b + h @ u.T + d, 0)),
+          ("gru", 9, "", recurrent.gru_cell, lambda x, h, w, u, b, d: stepped("gru", x @ w.T + b, h @ u.T + d, h, h)[0]),
+          ("lstm", 12, "", lambda x, h, w, u, b, d: recurrent.lstm_cell(x, h, h * 0.5, w, u, b, d),
+           lambda x, h, w, u, b, d: np.stack(stepped("lstm", x @ w.T + b, h @ u.T + d, h, h * 0.5)))]],
+    Case("rnn_cell: no biases, one example", lambda x, h, w, u: recurrent.rnn_cell(x, h, w, u), lambda x, h, w, u: np.tanh(w @ x + u @ h), real(5), real(3), real(3, 5), real(3, 3)),
     *recurrences("rnn", 1),
     *recurrences("gru", 3),
     *recurrences("lstm", 4),

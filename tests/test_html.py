@@ -241,7 +241,7 @@ def test_every_rule_can_be_set(name: str) -> None:
         ("np.matmul(np.swapaxes(a, -1, -2), g)", "aT g"),
         ("g * ((x > 1) & (x < 2))", "g · ((x > 1) ∧ (x < 2))"),
         ("rule(g, x): The slope. <b>", "The slope. <b> rule(g, x)"),
-        ("_tall(g).T @ _tall(x)", "tall(g)T tall(x)"),
+        ("tall(g).T @ tall(x)", "tall(g)T tall(x)"),
         ("g[0] if y else 1", "g[0] if y else 1"),
         ("dx = g * y; dx -= y + 1", "dx = g · ydx = dx − (y + 1)"),
     ],

@@ -43,6 +43,7 @@ COMPOSITIONS = {
     "check_windows",
     "pair",
     "slide",
+    "tall",
 }
 
 

@@ -37,11 +37,11 @@ def _matmul_b(g: Any, a: Any, b: Any) -> Any:
     if b.ndim == 1:
         return np.squeeze(np.matmul(np.swapaxes(a, -1, -2), np.expand_dims(g, -1)), -1)
     if b.ndim == 2 and a.ndim > 2:
-        a, g = _tall(a), _tall(g)
+        a, g = tall(a), tall(g)
     return np.matmul(np.swapaxes(a, -1, -2), g)
 
 
-def _tall(x: Any) -> Any:
+def tall(x: Any) -> Any:
     """All leading dimensions as one: a stack of matrices as one tall matrix."""
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
@@ -56,7 +56,7 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
             f"linear: x has {x.shape[-1] if x.ndim else 'no'} features (shape {x.shape}), but the weight {weight.shape}"
             f" takes {weight.shape[-1]}; the last dimension of x must be the layer's in_features"
         )
-    y = _tall(x) @ weight.T
+    y = tall(x) @ weight.T
     if bias is not None:
         y = np.add(y, bias, out=y if bias.dtype == y.dtype else None)
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], len(weight))
@@ -64,12 +64,12 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 def _linear_x(g: Any, weight: Any) -> Any:
     """g W, all leading dimensions together."""
-    return g @ weight if g.ndim == 2 else (_tall(g) @ weight).reshape(*g.shape[:-1], weight.shape[1])
+    return g @ weight if g.ndim == 2 else (tall(g) @ weight).reshape(*g.shape[:-1], weight.shape[1])
 
 
 def _linear_weight(g: Any, x: Any) -> Any:
     """gᵀ x, all leading dimensions together."""
-    return _tall(g).T @ _tall(x)
+    return tall(g).T @ tall(x)
 
 
 linear = op(_linear, "linear", x=_linear_x,

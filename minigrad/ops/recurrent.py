@@ -25,9 +25,10 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..op import fused
+from ..sums import column_sums
 from .elementwise import relu, sigmoid
 from .fused import Needs
-from .linalg import linear
+from .linalg import linear, tall
 from .shape import chunk
 
 # ---- one step -------------------------------------------------------------------------------------------------------
@@ -152,6 +153,119 @@ def lstm_step(zx: Any, zh: Any, c: Any) -> tuple[Any, Any]:
     """(h, c) after one step, from what the input says, zx = W_ih x + b_ih, the state, zh = W_hh h + b_hh, and c."""
     states = lstm_states(zx, zh, c)
     return states[0], states[1]
+
+
+# ---- one step, with the weights -------------------------------------------------------------------------------------
+
+
+def _projections(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any) -> tuple[Any, Any]:
+    """W_ih x + b_ih and W_hh h + b_hh, on arrays."""
+    zx, zh = x @ weight_ih.T, h @ weight_hh.T
+    return zx if bias_ih is None else zx + bias_ih, zh if bias_hh is None else zh + bias_hh
+
+
+def _cell_gradients(
+    needs: Needs, dzx: np.ndarray, dzh: np.ndarray, stays: Any, x: Any, h: Any, weight_ih: Any, weight_hh: Any
+) -> dict[str, np.ndarray]:
+    """The gradients from those of the two projections; `stays` is what reaches h beside them."""
+    dzx, dzh = tall(dzx), tall(dzh)
+    found = {}
+    if needs["x"]:
+        found["x"] = (dzx @ weight_ih).reshape(x.shape)
+    if needs["h"]:
+        found["h"] = (dzh @ weight_hh).reshape(h.shape) + stays
+    if needs["weight_ih"]:
+        found["weight_ih"] = dzx.T @ tall(x)
+    if needs["weight_hh"]:
+        found["weight_hh"] = dzh.T @ tall(h)
+    if needs["bias_ih"]:
+        found["bias_ih"] = column_sums(dzx)
+    if needs["bias_hh"]:
+        found["bias_hh"] = column_sums(dzh)
+    return found
+
+
+def _rnn_cell_forward(
+    x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, nonlinearity: str = "tanh"
+) -> Any:
+    return _rnn_step_forward(*_projections(x, h, weight_ih, weight_hh, bias_ih, bias_hh), nonlinearity)
+
+
+def _rnn_cell_backward(
+    g: Any, kept: Any, needs: Needs, x: Any, h: Any, weight_ih: Any, weight_hh: Any, *rest: Any
+) -> Any:
+    """From dz = g (1 − h'²), the gradient of the sum in tanh, as of two linear layers."""
+    (y,) = kept
+    dz = g * (1 - y * y) if rest[-1] == "tanh" else g * (y > 0)
+    found = _cell_gradients(needs, dz, dz, 0, x, h, weight_ih, weight_hh)
+    return [found.get(name) for name in needs]
+
+
+@fused(
+    wrt=("x", "h", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
+    forward=_rnn_cell_forward,
+    backward=_rnn_cell_backward,
+)
+def rnn_cell(
+    x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, nonlinearity: str = "tanh"
+) -> Any:
+    """One step of a plain recurrent cell: x (…, D), h (…, H) → (…, H)."""
+    return rnn_step(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), nonlinearity)
+
+
+def _gru_cell_forward(
+    x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None
+) -> Any:
+    zx, zh = _projections(x, h, weight_ih, weight_hh, bias_ih, bias_hh)
+    y, kept = _gru_step_forward(zx, zh, h)
+    return y, (zh, *kept)
+
+
+def _gru_cell_backward(
+    g: Any, kept: Any, needs: Needs, x: Any, h: Any, weight_ih: Any, weight_hh: Any, *biases: Any
+) -> Any:
+    """Those of the step, and from there as of two linear layers."""
+    zh, *kept = kept
+    dzx, dzh, stays = _gru_step_backward(g, kept, needs, None, zh, h)
+    found = _cell_gradients(needs, dzx, dzh, stays, x, h, weight_ih, weight_hh)
+    return [found.get(name) for name in needs]
+
+
+@fused(
+    wrt=("x", "h", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
+    forward=_gru_cell_forward,
+    backward=_gru_cell_backward,
+)
+def gru_cell(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None) -> Any:
+    """One step of a GRU: x (…, D), h (…, H) → (…, H)."""
+    return gru_step(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), h)
+
+
+def _lstm_cell_forward(
+    x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None
+) -> Any:
+    return _lstm_states_forward(*_projections(x, h, weight_ih, weight_hh, bias_ih, bias_hh), c)
+
+
+def _lstm_cell_backward(
+    g: Any, kept: Any, needs: Needs, x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, *biases: Any
+) -> Any:
+    """Those of the step, and from there as of two linear layers."""
+    dz, _, dc = _lstm_states_backward(g, kept, {"zh": False}, None, None, c)
+    found = _cell_gradients(needs, dz, dz, 0, x, h, weight_ih, weight_hh) | {"c": dc}
+    return [found.get(name) for name in needs]
+
+
+@fused(
+    wrt=("x", "h", "c", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
+    forward=_lstm_cell_forward,
+    backward=_lstm_cell_backward,
+)
+def lstm_cell(
+    x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None
+) -> Any:
+    """One step of an LSTM: x (…, D), h and c (…, H) → both one above the other, (2, …, H)."""
+    return lstm_states(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), c)
 
 
 # ---- what the loops share -------------------------------------------------------------------------------------------
