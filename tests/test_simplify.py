@@ -465,7 +465,7 @@ def test_the_last_step_of_an_lstm_is_folded_although_nobody_reads_its_cell_state
         else:
             ((cell),) = [vertex for vertex in drawn.vertices.values() if "LSTMCell" in vertex.operation]
             assert cell.times == 5
-            assert len(cell.members) == 5 * 5 - 1  # one getitem is missing
+            assert len(cell.members) == 3 * 5 - 1  # one getitem is missing
     two = picture(sum(model.cell(xs[0], None)), model)
     assert is_sound(two)
 
