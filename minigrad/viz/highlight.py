@@ -50,6 +50,7 @@ def _found(seen: Trace, what: Any) -> list[Operation | Leaf]:
         raise TypeError(f"draw: highlight is a name, a tensor, or a list of them, not {type(what).__name__}")
     if not found:
         hint = f"the closest names are {', '.join(near)}" if near else f"there are {', '.join([*known][:8])}"
+        hint = hint if known else "nothing in it has a name: pass the model, or give a tensor one, as in w.name = 'w'"
         raise ValueError(f"draw: highlight: {said} is not in this graph; {hint}")
     return found
 
