@@ -168,7 +168,8 @@ class Translator:
     def exact_match(self, pairs: Sequence[Pair], beam: int = 1) -> float:
         """The share of sources for which the model writes the target, without any error."""
         parts = [pairs[i : i + 50] for i in range(0, len(pairs), 50)]
-        answers = [answer for part in Progress(parts, "searching") for answer in self.translate(part, beam)]
+        shown = parts if beam == 1 else Progress(parts, "beam search")  # greedy search is done at once
+        answers = [answer for part in shown for answer in self.translate(part, beam)]
         return float(np.mean([answer == target for answer, (_, target) in zip(answers, pairs, strict=True)]))
 
     def alignment(self, pair: Pair) -> Figure:

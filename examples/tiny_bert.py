@@ -34,14 +34,14 @@ from examples.common import warm_up_and_decay
 from examples.counting import NEIGHBOURS, Neighbours
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import curves, head_view
+from minigrad.viz.figures import attention, curves, head_view
 from nn import optim
 from nn.data import Vocab, batches, pad, read_text
 from nn.utils import clip_grad_norm_
 
 TALES = Path(__file__).parent / "data" / "tales.txt"
 MASK = 2  # after the padding, 0, and what is unknown, 1
-LONGEST = 80
+LONGEST = 64  # words of a tale; a picture of attention has no more either
 SENTENCE = (
     "One winter the [MASK] was hungry. It wanted fish and went to the [MASK]. There it met the owl with the fish. "
     "Give me some of the [MASK], barked the dog. Gladly, [MASK] the owl, and they [MASK] at the river together."
@@ -182,9 +182,11 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     if a.pictures is not None:
         with nn.record_attention(model) as maps, minigrad.no_grad():
             model(Tensor([vocab.encode(sentence)]), [len(sentence)])
-        last = maps[f"blocks.{len(model.blocks) - 1}.mixer"][0]
-        pictures = {"bert-loss.svg": curves({"loss": course}), "bert-heads.html": head_view(last, sentence)}
-        lesson.write_pictures(a.pictures, pictures)
+        last = maps[f"blocks.{len(model.blocks) - 1}.mixer"][0]  # (1, H, T, T)
+        gaps = [i for i, word in enumerate(sentence) if word == "[MASK]"]
+        looks = attention(last[:, :, gaps], [f"gap {n}" for n in range(1, len(gaps) + 1)], sentence, cols=1)
+        pictures = {"bert-gaps.svg": looks, "bert-heads.html": head_view(last, sentence)}
+        lesson.write_pictures(a.pictures, pictures | {"bert-loss.svg": curves({"loss": course})})
     if not a.short and a.data == TALES:
         assert accuracies["bert"] > 0.9 > accuracies["both neighbours"], "BERT should know more than the neighbours do"
     return accuracies
