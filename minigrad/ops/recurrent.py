@@ -213,9 +213,7 @@ def rnn_cell(
     return rnn_step(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), nonlinearity)
 
 
-def _gru_cell_forward(
-    x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None
-) -> Any:
+def _gru_cell_forward(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None) -> Any:
     zx, zh = _projections(x, h, weight_ih, weight_hh, bias_ih, bias_hh)
     y, kept = _gru_step_forward(zx, zh, h)
     return y, (zh, *kept)
@@ -261,9 +259,7 @@ def _lstm_cell_backward(
     forward=_lstm_cell_forward,
     backward=_lstm_cell_backward,
 )
-def lstm_cell(
-    x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None
-) -> Any:
+def lstm_cell(x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None) -> Any:
     """One step of an LSTM: x (…, D), h and c (…, H) → both one above the other, (2, …, H)."""
     return lstm_states(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), c)
 

@@ -30,7 +30,7 @@ from minigrad.autograd import thread
 from minigrad.creation import zeros_like
 from minigrad.tensor import Tensor, label
 
-from .pack import Pack, packed
+from .pack import Pack, packed, update_in_blocks
 
 Group = dict[str, Any]
 
@@ -114,7 +114,10 @@ class Optimizer:
     def _apply(self, group: Group, p: np.ndarray, g: np.ndarray, state: dict[str, Any]) -> None:
         if group.get("maximize"):
             g = np.negative(g, out=self.scratch(g, "negative"))
-        self.update(p, g, state, group)
+        if getattr(self.update, "elementwise", False):
+            update_in_blocks(lambda p, g, state: self.update(p, g, state, group), p, g, state)
+        else:
+            self.update(p, g, state, group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, before `backward()` adds up new ones; or replace them by zeros."""
