@@ -389,6 +389,11 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             shape = target.shape
             if results is None:
                 rule, places = plan.rules[i]
+                if target in owned and not observers and (into := getattr(rule, "into", None)) is not None:
+                    into(gradients[target], g, *_read(places, saved, shape))  # the rule in place, without its zeros
+                    if plan.selects or (masked and node in masked):
+                        masked.add(target)
+                    continue
                 if not places:
                     gradient = rule(g)
                 elif len(places) == 1 and (place := places[0]) is not None:

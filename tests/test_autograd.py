@@ -1059,3 +1059,17 @@ def test_inference_mode_is_no_grad_and_can_be_switched_off():
     with minigrad.inference_mode(mode=False):
         assert (x * 2).requires_grad
     assert not minigrad.inference_mode(lambda: x * 2)().requires_grad
+
+
+def test_the_gradients_of_many_pieces_are_added_in_place():
+    """Steps read one by one, some twice, some by lists of positions: the same as by one product."""
+    x, weights = minigrad.randn(5, 7, 3, requires_grad=True), minigrad.randn(7, 5, 3)
+    whole = x * 2.0
+    total = sum((whole[:, t] * weights[t]).sum() for t in range(7)) + whole[:, [1, 1, 4]].sum() + whole[2, 3, 1]
+    total.backward()
+    expected = 2.0 * weights.permute(1, 0, 2).numpy()
+    expected[:, 1] += 4.0
+    expected[:, 4] += 2.0
+    expected[2, 3, 1] += 2.0
+    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-5)
+    assert minigrad.gradgradcheck(lambda x: sum(x[t] ** 3 for t in (0, 1, 1, 2)), minigrad.randn(3, 2))

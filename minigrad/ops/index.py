@@ -69,13 +69,18 @@ def _getitem(x: Any, index: Any) -> Any:
 def _put(x: Any, sizes: tuple[int, ...], index: Any) -> Any:
     """Zeros of shape `sizes` to which x is added at `index`; where an entry is named twice, both are added."""
     out = np.zeros(sizes, x.dtype)
+    _add_at(out, x, sizes, index)
+    return out
+
+
+def _add_at(out: np.ndarray, x: Any, sizes: tuple[int, ...], index: Any) -> None:
+    """out[index] += x, where an entry that is named twice gets both."""
     if _is_basic(index):
-        out[index] = x
+        out[index] += x
     elif isinstance(index, np.ndarray) and index.dtype != bool:
         _add_rows(out, index, x)
     else:
         np.add.at(out, index, x)
-    return out
 
 
 def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
@@ -102,8 +107,16 @@ def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
         out[ordered[rest][left]] += np.add.reduceat(values[order[rest]], left, axis=0)
 
 
-_view = op(_getitem, "getitem", "view", x=lambda g, shape, index: put(g, shape, index))
-_pick = op(_getitem, "getitem_array", "select", x=lambda g, shape, index: put(g, shape, index))
+def _put_back(g: Any, shape: tuple[int, ...], index: Any) -> Any:
+    """g where it came from, zeros elsewhere."""
+    return put(g, shape, index)
+
+
+# Where many pieces of one tensor are read, as the steps of a sequence are, zeros around each would cost too much.
+_put_back.into = _add_at  # type: ignore[attr-defined]  # see `sweep`
+
+_view = op(_getitem, "getitem", "view", x=_put_back)
+_pick = op(_getitem, "getitem_array", "select", x=_put_back)
 put: Callable[..., Any] = op(_put, "put", x=lambda g, index: getitem(g, index))
 
 
