@@ -50,6 +50,11 @@ class Tensor:
     hooks: list[Callable[[Tensor], Tensor | None]] | None  # of a leaf; those of other tensors live on their node
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> None:
+        if not isinstance(requires_grad, (bool, np.bool_)):
+            raise TypeError(
+                f"Tensor({data!r}, {requires_grad!r}): requires_grad is True or False; for a tensor of a shape write "
+                f"minigrad.empty({data!r}, {requires_grad!r}) or minigrad.zeros"
+            )
         self.array = as_array(data, dtype)
         self.node = None
         self._requires_grad = False

@@ -502,3 +502,8 @@ def test_a_generator_knows_its_seed():
     assert w.requires_grad
     assert w.dtype == minigrad.float64
     assert minigrad.randint(high=5, size=(2, 3)).shape == (2, 3)
+
+
+def test_a_tensor_is_made_of_data_not_of_a_shape():
+    with pytest.raises(TypeError, match=r"Tensor\(2, 3\): .* write minigrad.empty\(2, 3\)"):
+        Tensor(2, 3)
