@@ -11,14 +11,13 @@ it to what the input has collected. What arrives at a leaf is its gradient.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -53,7 +52,14 @@ thread = _PerThread()
 
 
 class Observer:
-    """Somebody who looks on: told of every operation and of every gradient, as long as `watching` lasts."""
+    """Somebody who looks on: told of every operation and of every gradient inside a `with` block of this thread."""
+
+    def __enter__(self) -> Self:
+        thread.mode.observers = (*thread.mode.observers, self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        thread.mode.observers = thread.mode.observers[:-1]
 
     def operation(self, name: str, arguments: Sequence[Any], result: Any) -> None:
         """Called after each operation, recorded or not."""
@@ -63,17 +69,6 @@ class Observer:
 
     def mark(self, what: str) -> None:
         """Called after work that is no operation: before a backward pass, and after the step of an optimizer."""
-
-
-@contextlib.contextmanager
-def watching(observer: Observer) -> Iterator[None]:
-    """Let `observer` look on inside a `with` block of this thread, beside those who already do."""
-    before = thread.mode.observers
-    thread.mode.observers = (*before, observer)
-    try:
-        yield
-    finally:
-        thread.mode.observers = before
 
 
 GENERATOR = 0x20  # the flag of code that yields
@@ -738,13 +733,6 @@ class detect_anomaly(Observer):
         ...
     FloatingPointError: sqrt made the first NaN: result float32 (1,) has 1 NaN in 1; inputs: (1,) in [-1, -1]
     """
-
-    def __enter__(self) -> None:
-        self.watch = watching(self)
-        self.watch.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self.watch.__exit__(*error)
 
     def operation(self, name: str, arguments: Sequence[Any], result: Any) -> None:
         """Raise if the result has a NaN and no argument has."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from .autograd import Node, Observer, thread, watching
+from .autograd import Node, Observer, thread
 
 
 class Entry(NamedTuple):
@@ -52,17 +52,15 @@ class profile(Observer):
         self._by_module: dict[str, list[float]] = {}
         self._paths: dict[Any, str] = {}
 
-    def __enter__(self) -> profile:
-        self._watch = watching(self)
-        self._watch.__enter__()
+    def __enter__(self) -> Self:
         self._begun = self._last = time.perf_counter()
-        return self
+        return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         self._charge("Python after the last operation", None, 1)
         self.seconds += self._last - self._begun
         self._paths.clear()
-        self._watch.__exit__(*error)
+        super().__exit__(*error)
 
     def operation(self, name: str, arguments: Sequence[Any], result: Any) -> None:
         """Charge an operation with the time since the event before."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from minigrad import Tensor, no_grad
 from minigrad.analysis import products
-from minigrad.autograd import Observer, thread, watching
+from minigrad.autograd import Observer, thread
 from minigrad.op import registry
 
 from .module import Module
@@ -99,7 +99,7 @@ def summary(model: Module, *example: Any, **named: Any) -> Summary:
     training = {module: module.training for module in modules.values()}
     hooks = [module.register_forward_hook(watch_call) for module in modules.values()]
     try:
-        with no_grad(), watching(Counter()):
+        with no_grad(), Counter():
             model.eval()(*example, **named)
     finally:
         for hook in hooks:

@@ -8,7 +8,7 @@ import pytest
 import minigrad
 import nn
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
-from minigrad.autograd import Observer, ancestors, watching
+from minigrad.autograd import Observer, ancestors
 from nn import masks, normalisation, similarity
 from nn.attention import Attention, AttentionPool, CrossAttention, Heads, MultiHead, SelfAttention, attend
 from nn.local_attention import LocalAttention, WindowAttention
@@ -189,7 +189,7 @@ def test_all_outputs_come_from_one_product_each():
         def operation(self, name, arguments, result):
             seen.append(name)
 
-    with watching(Names()):
+    with Names():
         attend(*(minigrad.randn(2, 7, 5) for _ in range(3)))
     assert seen.count("matmul") == 2
 

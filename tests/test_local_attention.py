@@ -8,7 +8,7 @@ import pytest
 import minigrad
 import nn
 from minigrad import gradcheck, gradgradcheck
-from minigrad.autograd import Observer, watching
+from minigrad.autograd import Observer
 from nn import masks, normalisation, positions, similarity
 from nn.attention import CrossAttention, SelfAttention
 from nn.local_attention import LocalAttention, WindowAttention
@@ -79,7 +79,7 @@ def numbers_made(steps):
             made.append(result.array.size)
 
     tracemalloc.start()
-    with watching(Sizes()):
+    with Sizes():
         y = layer(x)
     y.sum().backward()
     _, peak = tracemalloc.get_traced_memory()

@@ -15,7 +15,7 @@ import pytest
 from cases import CASES, CORNERS, Array, Case, Corner
 
 import minigrad as mg
-from minigrad.autograd import Observer, watching
+from minigrad.autograd import Observer
 from minigrad.op import registry
 from minigrad.tensor import Tensor, wrap
 
@@ -128,7 +128,7 @@ def calls(case: Case, xs: Sequence[Any]) -> list[tuple[str, Any]]:
         def operation(self, name: str, arguments: Sequence[Any], result: Any) -> None:
             seen.append((name, arguments))
 
-    with watching(Calls()):
+    with Calls():
         case.call(*xs)
     return seen
 

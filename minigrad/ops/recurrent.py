@@ -164,16 +164,14 @@ def _projections(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, b
     return zx if bias_ih is None else zx + bias_ih, zh if bias_hh is None else zh + bias_hh
 
 
-def _cell_gradients(
-    needs: Needs, dzx: np.ndarray, dzh: np.ndarray, stays: Any, x: Any, h: Any, weight_ih: Any, weight_hh: Any
+def _weight_gradients(
+    needs: Needs, dzx: np.ndarray, dzh: np.ndarray, x: np.ndarray, h: np.ndarray, weight_ih: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The gradients from those of the two projections; `stays` is what reaches h beside them."""
+    """The gradients of x, weights and biases, from those of W_ih x + b_ih and of W_hh h + b_hh, (…, rows) both."""
     dzx, dzh = tall(dzx), tall(dzh)
     found = {}
     if needs["x"]:
         found["x"] = (dzx @ weight_ih).reshape(x.shape)
-    if needs["h"]:
-        found["h"] = (dzh @ weight_hh).reshape(h.shape) + stays
     if needs["weight_ih"]:
         found["weight_ih"] = dzx.T @ tall(x)
     if needs["weight_hh"]:
@@ -182,6 +180,16 @@ def _cell_gradients(
         found["bias_ih"] = column_sums(dzx)
     if needs["bias_hh"]:
         found["bias_hh"] = column_sums(dzh)
+    return found
+
+
+def _cell_gradients(
+    needs: Needs, dzx: np.ndarray, dzh: np.ndarray, stays: Any, x: Any, h: Any, weight_ih: Any, weight_hh: Any
+) -> dict[str, np.ndarray]:
+    """Those and the gradient of h, of which `stays` is the part that does not go through W_hh."""
+    found = _weight_gradients(needs, dzx, dzh, x, h, weight_ih)
+    if needs["h"]:
+        found["h"] = dzh @ weight_hh + stays
     return found
 
 
@@ -195,8 +203,7 @@ def _rnn_cell_backward(
     g: Any, kept: Any, needs: Needs, x: Any, h: Any, weight_ih: Any, weight_hh: Any, *rest: Any
 ) -> Any:
     """From dz = g (1 − h'²), the gradient of the sum in tanh, as of two linear layers."""
-    (y,) = kept
-    dz = g * (1 - y * y) if rest[-1] == "tanh" else g * (y > 0)
+    dz, _ = _rnn_step_backward(g, kept, {"zh": False}, None, None, rest[-1])
     found = _cell_gradients(needs, dz, dz, 0, x, h, weight_ih, weight_hh)
     return [found.get(name) for name in needs]
 
@@ -348,29 +355,18 @@ def _arriving(g: np.ndarray, steps: int, real: Any) -> list[np.ndarray]:
     return [each, *(last.copy() for last in columns[steps:])]
 
 
-def _shared_gradients(
+def _layer_gradients(
     needs: Needs, dzx: np.ndarray, dzh: np.ndarray, x: np.ndarray, h_before: np.ndarray, weight_ih: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The gradients of x, weights and biases, from those of W_ih x + b_ih and of W_hh h + b_hh, (T, rows, B) both."""
+    """The gradients of x, weights and biases, as for one step, from those of all steps as columns, (T, rows, B)."""
 
-    def side_by_side(columns: np.ndarray) -> np.ndarray:  # (T, rows, B) → (rows, T·B)
+    def one_above_the_other(columns: np.ndarray) -> np.ndarray:  # (T, rows, B) → (T·B, rows)
         steps, rows, batch = columns.shape
-        return columns.swapaxes(0, 1).reshape(rows, steps * batch)
+        return columns.swapaxes(0, 1).reshape(rows, steps * batch).T
 
-    found = {}
-    from_x = side_by_side(dzx)
-    from_h = from_x if dzh is dzx else side_by_side(dzh)
-    if needs["x"]:
-        found["x"] = np.matmul(from_x.T, weight_ih).reshape(x.shape)
-    if needs["weight_ih"]:
-        found["weight_ih"] = np.matmul(from_x, x.reshape(from_x.shape[1], x.shape[2]))
-    if needs["weight_hh"]:
-        found["weight_hh"] = np.matmul(from_h, side_by_side(h_before).T)
-    if needs["bias_ih"]:
-        found["bias_ih"] = from_x.sum(1)
-    if needs["bias_hh"]:
-        found["bias_hh"] = from_h.sum(1)
-    return found
+    from_x = one_above_the_other(dzx)
+    from_h = from_x if dzh is dzx else one_above_the_other(dzh)
+    return _weight_gradients(needs, from_x, from_h, x, one_above_the_other(h_before), weight_ih)
 
 
 # ---- plain ----------------------------------------------------------------------------------------------------------
@@ -432,7 +428,7 @@ def _rnn_backward(
         dz[t] *= dh
         stays = 0 if real is None else dh * (1 - real[t])
         dh = np.matmul(weight_hh.T, dz[t]) + stays
-    found = _shared_gradients(needs, dz, dz, x, before, weight_ih)
+    found = _layer_gradients(needs, dz, dz, x, before, weight_ih)
     found["h"] = dh.T
     return [found.get(name) for name in needs]
 
@@ -544,7 +540,7 @@ def _gru_backward(
         dh *= update[t]
         dh += np.matmul(weight_hh.T, dzh[t])
     dzx = np.concatenate([dzh[:, : 2 * size], to_new], 1)
-    found = _shared_gradients(needs, dzx, dzh, x, before, weight_ih)
+    found = _layer_gradients(needs, dzx, dzh, x, before, weight_ih)
     found["h"] = dh.T
     return [found.get(name) for name in needs]
 
@@ -660,7 +656,7 @@ def _lstm_backward(
         stays = 0 if real is None else dh * (1 - real[t])
         np.matmul(weight_hh.T, dz[t], out=dh)
         dh += stays
-    found = _shared_gradients(needs, dz, dz, x, h_before, weight_ih)
+    found = _layer_gradients(needs, dz, dz, x, h_before, weight_ih)
     found["h"], found["c"] = dh.T, dc.T
     return [found.get(name) for name in needs]
 

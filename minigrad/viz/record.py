@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..autograd import Node, Observer, watching
+from ..autograd import Node, Observer
 from ..tensor import Tensor
 from .rules import OURS
 
@@ -59,14 +59,6 @@ class record(Observer):
     >>> recorded(y.node).line
     'y = (x * x).sum()'
     """
-
-    def __enter__(self) -> record:
-        self.watch = watching(self)
-        self.watch.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.watch.__exit__(*error)
 
     def operation(self, name: str, arguments: Sequence[Any], result: Any) -> None:
         """Note an operation, if it has a history."""

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import memory
-from ..autograd import Freed, Glimpse, Node, Observer, Recording, ancestors, sweep, watching
+from ..autograd import Freed, Glimpse, Node, Observer, Recording, ancestors, sweep
 from ..tensor import Tensor, label
 from .measure import cut
 from .record import recorded
@@ -151,7 +151,7 @@ def steps(outputs: Tensor | Sequence[Tensor], names: Callable[[Any], str] | None
         start = {output.node: np.ones_like(output.array) for output in roots}
         for node, g in start.items():
             narrator.start(node, g)
-        with watching(narrator):
+        with narrator:
             sweep(start, None, keep=True, record=False)
     return narrator.told
 
