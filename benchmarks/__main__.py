@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> list[tuple[str, str, float]]:
 
 def plot(found: Sequence[tuple[str, str, float]], path: str) -> None:
     """Write the ratios as one curve for each rival, over the steps in order."""
-    from minigrad.viz.figures import curves
+    from minigrad.viz import curves
 
     series = {rival: [r for _, who, r in found if who == rival] for rival in dict.fromkeys(who for _, who, _ in found)}
     curves({rival: values for rival, values in series.items() if len(values) > 1}, xlabel="step", ylabel="ratio").write(

@@ -26,8 +26,7 @@ import numpy as np
 import minigrad
 import nn
 from examples import lesson
-from minigrad import Tensor
-from minigrad.viz import figures
+from minigrad import Tensor, viz
 from minigrad.viz.measure import columns
 from nn.walkthrough import aligned, matrix, walk_through
 
@@ -212,11 +211,11 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     sizes = [4, 64] if a.short else [4, 16, 64, 256, 1024]
     bits = scaling(sizes)[:, :, 1]
     lesson.write_pictures(a.pictures, {
-        "attention_by_hand.svg": figures.attention(weights, sentence),
-        "attention_by_hand_cat.svg": figures.attention(cat, ["猫", "吃", "鱼"]),
-        "attention_by_hand_bark.svg": figures.attention(bark, BARK),
-        "attention_by_hand_bark.html": figures.head_view(bark, BARK),
-        "attention_by_hand_scaling.svg": figures.curves(
+        "attention_by_hand.svg": viz.attention(weights, sentence),
+        "attention_by_hand_cat.svg": viz.attention(cat, ["猫", "吃", "鱼"]),
+        "attention_by_hand_bark.svg": viz.attention(bark, BARK),
+        "attention_by_hand_bark.html": viz.head_view(bark, BARK),
+        "attention_by_hand_scaling.svg": viz.curves(
             {"q · k": (np.log2(sizes), bits[:, 0]), "÷ √d_k": (np.log2(sizes), bits[:, 1])},
             xlabel="log₂ d_k", ylabel="entropy, bits",
         ),

@@ -33,8 +33,7 @@ from examples.common import HERE
 from examples.mixers import HEADS, NEARBY, RECURRENT, Attention, mixer_for
 from examples.progress import Progress
 from examples.sequence_labeler import Lexicon, Tagger
-from minigrad import Tensor
-from minigrad.viz import figures
+from minigrad import Tensor, viz
 from nn import optim
 from nn.data import read_conllu
 from nn.record import record_attention
@@ -174,7 +173,7 @@ def line(name: str, parameters: int, seconds: float, shares: Mapping[str, float]
     return f"{name:10}{cost}" + "".join(f"{100 * share:11.1f}" for share in shares.values())
 
 
-def look(seed: int, tagger: SmallTagger) -> dict[str, figures.Figure]:
+def look(seed: int, tagger: SmallTagger) -> dict[str, viz.Figure]:
     """Where the words of one sentence look, whose cue is far away."""
     data = saw_sentences(50, np.random.default_rng(seed))
     far = int(abs(data.distance).argmax())
@@ -182,7 +181,7 @@ def look(seed: int, tagger: SmallTagger) -> dict[str, figures.Figure]:
         tagger(data.words[far : far + 1])
     tokens = [NAMES[i] for i in data.words[far].tolist()]
     (weights,) = next(iter(maps.values()))
-    return {"context.svg": figures.attention(weights[0], tokens), "context.html": figures.head_view(weights[0], tokens)}
+    return {"context.svg": viz.attention(weights[0], tokens), "context.html": viz.head_view(weights[0], tokens)}
 
 
 # Where the cue stands that a layer cannot see: a convolution of width 3 misses half of what is near, too.

@@ -29,7 +29,7 @@ import nn.functional as F
 from examples import lesson
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import Figure, attention
+from minigrad.viz import Figure, attention
 from nn import optim
 from nn.data import Vocab, batches
 

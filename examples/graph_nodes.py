@@ -32,7 +32,7 @@ import nn.functional as F
 from examples import lesson
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import Figure, attention, curves
+from minigrad.viz import Figure, attention, curves
 from nn import optim
 from nn.graph_convolution import GraphConvolution
 from nn.utils.early_stopping import EarlyStopping

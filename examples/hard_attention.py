@@ -27,8 +27,7 @@ import nn
 import nn.functional as F
 from examples import lesson
 from examples.progress import Progress
-from minigrad import Tensor
-from minigrad.viz import figures
+from minigrad import Tensor, viz
 from nn import optim
 from nn.normalisation import GumbelSoftmax, Reinforce, Softmax, annealed
 from nn.walkthrough import aligned
@@ -197,7 +196,7 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     print("\n".join(aligned(table)))
     found = print_estimates(a.seed, 20 if a.short else 1000)
     courses = {name: r.course for name, r in learned.items()}
-    lesson.write_pictures(a.pictures, {"hard_attention.svg": figures.curves(courses, ylabel="share of right places")})
+    lesson.write_pictures(a.pictures, {"hard_attention.svg": viz.curves(courses, ylabel="share of right places")})
     if not a.short:
         assert all(r.places > 0.95 for r in learned.values()), "each of them should have learned to point"
         assert found["REINFORCE with baseline"][0] < 0.5 * found["REINFORCE"][0]

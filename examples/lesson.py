@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from minigrad.viz.figures import Figure
+from minigrad.viz import Figure
 from minigrad.viz.measure import columns
 
 Result = TypeVar("Result")

@@ -30,7 +30,7 @@ import nn.functional as F
 from examples import lesson
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import attention
+from minigrad.viz import attention
 from nn import optim
 from nn.data import batches, pad
 from nn.text_cnn import max_over_time

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from examples.lesson import shaded
+from minigrad.viz import Figure
 from minigrad.viz.drawing import EDGE, SERIES, Drawing, Ink
-from minigrad.viz.figures import Figure
 from minigrad.viz.heatmap import LEVELS, STEPS
 from minigrad.viz.measure import columns, width
 

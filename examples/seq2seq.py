@@ -34,7 +34,7 @@ from examples import lesson
 from examples.common import warm_up_and_decay
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import Figure, attention, curves
+from minigrad.viz import Figure, attention, curves
 from nn import optim
 from nn.data import Vocab, buckets, pad, read_tsv
 from nn.seq2seq import DECODERS, ENCODERS, Seq2Seq

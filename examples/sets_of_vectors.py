@@ -29,8 +29,7 @@ import nn.functional as F
 from examples import lesson
 from examples.pixels import pixels
 from examples.progress import Progress
-from minigrad import Tensor
-from minigrad.viz import figures
+from minigrad import Tensor, viz
 from nn import optim
 from nn.audio import frames, log_mel, read_wav, write_wav
 from nn.data import Vocab
@@ -183,9 +182,9 @@ def run(a: argparse.Namespace) -> dict[str, float]:
     landscape = picture()
     energies = {f"band {b}": bands[:, b] for b in (5, 7, 9)}
     lesson.write_pictures(a.pictures, {
-        "sets_of_vectors_graph.svg": figures.attention(friends, PEOPLE),
+        "sets_of_vectors_graph.svg": viz.attention(friends, PEOPLE),
         "sets_of_vectors_picture.svg": pixels(landscape, asks=SUN),
-        "sets_of_vectors_sound.svg": figures.curves(energies, xlabel="frame (10 ms)", ylabel="log-energy"),
+        "sets_of_vectors_sound.svg": viz.curves(energies, xlabel="frame (10 ms)", ylabel="log-energy"),
     })  # fmt: skip
     if not a.short:
         assert found["king–queen"] > found["king–zebra"] + 0.3, found

@@ -33,7 +33,7 @@ from examples.common import warm_up_and_decay
 from examples.progress import Progress
 from examples.recordings import Recordings, read_recordings, standardised
 from minigrad import Tensor
-from minigrad.viz.figures import attention
+from minigrad.viz import attention
 from nn import optim
 from nn.audio import log_mel
 from nn.data import buckets, pad

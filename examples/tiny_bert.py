@@ -34,7 +34,7 @@ from examples.common import warm_up_and_decay
 from examples.counting import NEIGHBOURS, Neighbours
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import attention, curves, head_view
+from minigrad.viz import attention, curves, head_view
 from nn import optim
 from nn.data import Vocab, batches, pad, read_text
 from nn.utils import clip_grad_norm_

@@ -34,7 +34,7 @@ from examples.counting import loss_of_counting
 from examples.letter_mlp import CONTEXT, MLP, contexts, mlp_optimizer
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import attention, curves
+from minigrad.viz import attention, curves
 from nn import optim
 from nn.data import Vocab, read_text
 from nn.decoding import sample

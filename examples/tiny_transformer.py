@@ -40,7 +40,7 @@ from examples.common import warm_up_and_decay
 from examples.progress import Progress
 from examples.seq2seq import BOS, EOS, Pair, Task, dates, phrases, vocabularies
 from minigrad import Tensor
-from minigrad.viz.figures import Figure, attention
+from minigrad.viz import Figure, attention
 from nn import optim
 from nn.data import Vocab, length_mask, pad
 from nn.decoding import greedy

@@ -8,7 +8,7 @@ import nn
 from examples.claims import cost, sight, tasks, weights
 from examples.claims.__main__ import CLAIMS, main
 from examples.claims.lab import CONDITION, FAILS, HOLDS, Table
-from minigrad.viz.figures import Figure
+from minigrad.viz import Figure
 
 NAMES = [
     *("work", "sequence", "path", "time", "parallel", "parameters"),

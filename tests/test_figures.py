@@ -12,8 +12,7 @@ import pytest
 
 import minigrad
 import nn
-from minigrad.viz import measure, palette
-from minigrad.viz.figures import attention, curves, entropy, head_view
+from minigrad.viz import attention, curves, entropy, head_view, measure, palette
 from minigrad.viz.lines import _apart, _log_ticks, _ticks
 from nn.record import record_attention
 

@@ -24,7 +24,7 @@ import nn
 from examples.claims.lab import CONDITION, FAILS, HOLDS, Finding, Table, claim
 from minigrad import Tensor
 from minigrad.analysis import analyze, exponent, path_length
-from minigrad.viz.figures import curves
+from minigrad.viz import curves
 
 LENGTHS, WIDTHS, KERNELS = (32, 64, 128), (16, 32, 64), (3, 5, 9)
 Layer = Callable[[Tensor], Tensor]  # (1, n, d) → (1, n, d)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from minigrad.viz.figures import Figure
+from minigrad.viz import Figure
 from minigrad.viz.measure import columns
 
 HOLDS, CONDITION, FAILS = "holds", "holds with a condition", "does not hold"

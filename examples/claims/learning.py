@@ -12,7 +12,7 @@ from examples.claims.lab import CONDITION, HOLDS, Finding, Table, claim
 from examples.claims.tasks import Reader, accuracy, from_a_pool, neighbours, right, train, which_first
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import attention, curves
+from minigrad.viz import attention, curves
 from nn.record import record_attention
 
 DIM, STEPS = 24, 14  # features, and tokens in a sequence of which_first

@@ -13,7 +13,7 @@ from examples.claims.lab import CONDITION, HOLDS, Finding, Table, claim
 from examples.claims.tasks import Reader, States, accuracy, first_token, loss_of, train
 from examples.progress import Progress
 from minigrad import Tensor
-from minigrad.viz.figures import curves
+from minigrad.viz import curves
 from nn import optim
 
 TOKENS, DIM = 4, 24

@@ -13,7 +13,7 @@ import nn
 from examples.claims.lab import CONDITION, HOLDS, Finding, Table, claim
 from minigrad import Tensor
 from minigrad.analysis import multiply_adds
-from minigrad.viz.figures import attention, curves
+from minigrad.viz import attention, curves
 
 Layer = Callable[[Tensor], Tensor]  # (1, n, d) → (1, n, d)
 

@@ -12,7 +12,7 @@ import nn
 from examples.claims.lab import CONDITION, Finding, Table, claim
 from minigrad import Tensor, softmax
 from minigrad.analysis import exponent
-from minigrad.viz.figures import attention, curves
+from minigrad.viz import attention, curves
 
 WORDS = ["Bark", "is", "very", "cute", "and", "he", "is", "a", "dog"]  # the sentence of the article
 

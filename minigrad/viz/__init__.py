@@ -24,10 +24,10 @@ _HOMES = {
     "ComputationGraph": "dot",
     "make_dot": "draw",
     "Figure": "figure",
-    "attention": "figures",
-    "curves": "figures",
-    "entropy": "figures",
-    "head_view": "figures",
+    "attention": "heatmap",
+    "curves": "lines",
+    "entropy": "weights",
+    "head_view": "headview",
 }
 
 __all__ = list(_HOMES)
