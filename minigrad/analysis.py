@@ -87,7 +87,7 @@ def work(output: Tensor) -> Counter[str]:
     """The multiply-adds that led to `output`, by the name of the operation."""
     found: Counter[str] = Counter()
     for node, _ in operations(output):
-        found[node.name] += products(node.name, node.arguments(), node.shape)
+        found[node.name] += products(node.name, node.arguments, node.shape)
     return +found
 
 

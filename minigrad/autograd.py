@@ -177,32 +177,29 @@ class Glimpse(NamedTuple):
 
 
 class Node:
-    """One recorded operation: which one, the values its rules need, and where its inputs came from.
+    """One recorded operation: which one, the values its rules need, and where its arguments came from.
 
-    `saved` holds the call's argument values by position, without those that no needed rule names, then the result if
-    one names it. `inputs` holds, for each argument that gets a gradient, the node that made it or the leaf itself.
+    `saved` holds the call's argument values by position, with None for those that no needed rule names, then the result
+    if one names it. `arguments` holds, for each that gets a gradient, the node that made it or the leaf itself;
+    for the others what may be told of them: a glimpse of an array, or a plain value such as dim=1.
     Nodes point only backwards, so a graph has no cycles and is freed as soon as nothing needs it.
-
-    For those who look at the graph, a node also knows `others`, the arguments that get no gradient (of arrays a
-    glimpse only), and `out`, the numbers of its result if they are few, else where it is while somebody else keeps it.
     """
 
     __slots__ = (
-        "plan", "saved", "inputs", "shape", "dtype", "tick", "scope", "hooks", "prints", "others", "out", "label",
+        "plan", "saved", "arguments", "shape", "dtype", "tick", "scope", "hooks", "prints", "numbers", "label",
         "__weakref__",
     )  # fmt: skip
 
     plan: Any  # op.Plan: which rules apply, and what they need
     saved: Any
-    inputs: list[Any]
+    arguments: list[Any]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     tick: int
     scope: Any  # the module call in which it happened
     hooks: list[Callable[[Tensor], Tensor | None]] | None
     prints: dict[int, int] | None  # the checksums of saved values that NumPy code may overwrite
-    others: list[Any]
-    out: Any
+    numbers: Any  # those of the result, if they are few, for whoever looks at the graph
     label: str | None  # the name that the user gave to the result
 
     @property
@@ -210,34 +207,31 @@ class Node:
         """The operation's name."""
         return self.plan.op.name
 
+    @property
+    def inputs(self) -> list[Any]:
+        """The nodes and leaves that get a gradient."""
+        return [self.arguments[position] for position in self.plan.positions]
+
     def __repr__(self) -> str:
         return f"<{self} -> {self.dtype} {self.shape}>"
 
     def __str__(self) -> str:
         return self.name if self.scope is None else f"{self.name} in {self.scope}"
 
-    def arguments(self) -> list[Any]:
-        """What the operation was called with, in order: nodes, leaves, glimpses, and plain values such as dim=1."""
-        inputs, others = iter(self.inputs), iter(self.others)
-        count = len(self.inputs) + len(self.others)
-        return [next(inputs if position in self.plan.positions else others) for position in range(count)]
-
     def value(self) -> np.ndarray | None:
-        """The result, if somebody still keeps it and nobody has overwritten it."""
-        if not isinstance(self.out, weakref.ref):
-            return np.array(self.out, self.dtype).reshape(self.shape)
-        out = self.out()
-        return None if memory.change_since(out, self.tick) else out
+        """The result, if it is so small that it is remembered."""
+        return None if self.numbers is None else np.array(self.numbers, self.dtype).reshape(self.shape)
 
     def saved_as_tensors(self) -> list[Any]:
         """The saved values with their history, for rules that are themselves to be recorded."""
         saved = [wrap(v) if isinstance(v, np.ndarray) else v for v in self.saved]
-        for other, position in zip(self.others, self.plan.others, strict=True):
-            if type(other) in PLAIN and saved[position] is not None:
-                saved[position] = other
-        for target, position in zip(self.inputs, self.plan.positions, strict=True):
-            if isinstance(self.saved[position], np.ndarray):
-                saved[position] = _with_history(self.saved[position], target)
+        for position, source in enumerate(self.arguments):
+            if saved[position] is None:
+                continue
+            if type(source) in PLAIN:
+                saved[position] = source
+            elif position in self.plan.positions and isinstance(self.saved[position], np.ndarray):
+                saved[position] = _with_history(self.saved[position], source)
         if self.plan.keeps_out:
             saved[self.plan.out_position] = wrap(self.saved[self.plan.out_position], self)
         return saved
@@ -259,37 +253,38 @@ class Node:
         shape = self.saved[position].shape
         if self.plan.keeps_out and position == self.plan.out_position:
             return f"its own result {shape}"
-        leaf = dict(zip(self.plan.positions, self.inputs, strict=True)).get(position)
+        leaf = self.arguments[position] if position < len(self.arguments) else None
         named = f" ({label(leaf)})" if isinstance(leaf, Tensor) and leaf.name else ""
         return f"its argument {self.plan.op.argument_name(position)!r}{named} {shape}"
 
 
 PLAIN = frozenset({int, float, bool, type(None), str, tuple, slice})  # types of values that are kept as they are
 
-_new, _ref, _tick, _lent = object.__new__, weakref.ref, memory.tick, memory.lent.kept
+_new, _tick, _lent = object.__new__, memory.tick, memory.lent.kept
 
 
-def recorded(out: np.ndarray, plan: Any, args: Sequence[Any], saved: list[Any], scope: Any) -> Tensor:
-    """The tensor of a result, with the node that remembers how it was computed from `args`.
+def recorded(out: np.ndarray, plan: Any, arguments: list[Any], saved: tuple[Any, ...], scope: Any) -> Tensor:
+    """The tensor of a result, with the node that remembers how it was computed.
 
-    Every operation comes by here, so the attributes of the node are set one by one, without a call of `__init__`.
+    Every operation comes by here, so the attributes are set one by one, without a call of `__init__`.
     """
     node = _new(Node)
-    node.plan, node.saved, node.scope = plan, saved, scope
-    node.inputs = inputs = []
-    for position in plan.positions:
-        x = args[position]
-        inputs.append(x.node or x)
-    node.others = others = []
-    for position in plan.others:
-        x = args[position]
-        others.append(x if type(x) in PLAIN else Glimpse.of(x))
-    node.shape, node.dtype = out.shape, out.dtype
-    node.out = _ref(out) if out.size > SMALL else out.tolist()
+    node.plan = plan
+    node.saved = saved
+    node.arguments = arguments
+    node.shape = out.shape
+    node.dtype = out.dtype
     node.tick = _tick()
+    node.scope = scope
     node.prints = memory.fingerprint(saved) if _lent else None
+    node.numbers = out.tolist() if out.size <= SMALL else None
     node.hooks = node.label = None
-    return wrap(out, node)
+    tensor = _new(Tensor)
+    tensor.array = out
+    tensor.node = node
+    tensor._requires_grad = True
+    tensor._grad = tensor._name = tensor.base = tensor.views = tensor.hooks = None
+    return tensor
 
 
 class Differentiation:
@@ -323,7 +318,7 @@ def ancestors(roots: Iterable[Any]) -> list[Node]:
     found = {root for root in roots if type(root) is Node}
     stack = list(found)
     while stack:
-        for target in stack.pop().inputs:
+        for target in stack.pop().arguments:
             if type(target) is Node and target not in found:
                 found.add(target)
                 stack.append(target)
@@ -365,7 +360,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
                 arrived[node] = g
             if node not in useful:  # type: ignore[operator]  # a set whenever `wanted` is one
                 continue
-        plan, saved = node.plan, node.saved
+        plan, arguments, saved = node.plan, node.arguments, node.saved
         if type(saved) is Freed:
             raise RuntimeError(
                 f"backward through {node}: this part of the graph was freed by the backward pass at "
@@ -378,23 +373,24 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             thread.mode.scope = Differentiation(node, begun)
         results = None if plan.joint is None else plan.joint(g, saved, record)
 
-        for i, target in enumerate(node.inputs):
+        for i, position in enumerate(plan.positions):
+            target = arguments[position]
             if useful is not None and target not in useful and target not in wanted:  # type: ignore[operator]
                 continue
-            shape = target.shape
+            shape, collected = target.shape, gradients.get(target)
             if results is None:
-                rule, places = plan.rules[i]
-                if target in owned and not observers and (into := getattr(rule, "into", None)) is not None:
-                    into(gradients[target], g, *_read(places, saved, shape))  # the rule in place, without its zeros
+                rule, reads = plan.rules[i]
+                if collected is not None and target in owned and not observers and hasattr(rule, "into"):
+                    rule.into(collected, g, *read(reads, saved, shape))  # the rule in place, without its zeros
                     if plan.selects or (masked and node in masked):
                         masked.add(target)
                     continue
-                if not places:
+                if type(reads) is int:
+                    gradient = rule(g, saved[reads])
+                elif not reads:
                     gradient = rule(g)
-                elif len(places) == 1 and (place := places[0]) is not None:
-                    gradient = rule(g, saved[place])
                 else:
-                    gradient = rule(g, *_read(places, saved, shape))
+                    gradient = rule(g, *read(reads, saved, shape))
             else:
                 gradient = results[i]
             # What every rule may leave to the sweep: shape, dtype, unused entries, ownership.
@@ -413,7 +409,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             if observers:
                 for observer in observers:
                     observer.gradient(node, i, g, gradient)
-            if target not in gradients:
+            if collected is None:
                 gradients[target] = gradient
                 if type(target) is Node:
                     heappush(waiting, (-target.tick, target))
@@ -422,7 +418,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             elif target in owned:
                 gradients[target] += gradient
             else:
-                gradients[target] = gradients[target] + gradient
+                gradients[target] = collected + gradient
                 if not record:
                     owned.add(target)
         if freed is not None:
@@ -439,9 +435,11 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
     return arrived
 
 
-def _read(places: Sequence[Any], saved: Any, shape: tuple[int, ...]) -> list[Any]:
-    """What a rule asked for, besides g: the shape of the argument, and values from the `saved` ones."""
-    return [shape if place is None else saved[place] for place in places]
+def read(reads: Any, saved: Sequence[Any], shape: tuple[int, ...]) -> list[Any]:
+    """What a rule asks for, besides g: values from the `saved` ones by position, and the shape of the argument."""
+    if type(reads) is int:
+        return [saved[reads]]
+    return [shape if place is None else saved[place] for place in reads]
 
 
 def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
@@ -633,12 +631,13 @@ def _start(outputs: Sequence[Tensor], weights: Sequence[Any], who: str) -> dict[
                 )
             weight = wrap(np.empty_like(output.array))
             weight.array.fill(1)
-        elif not isinstance(weight, Tensor):
-            weight = Tensor(weight, dtype=output.dtype)
-        if weight.shape != output.shape:
-            raise ValueError(f"{who}: the gradient has shape {weight.shape}, but the output has {output.shape}")
-        if weight.dtype != output.dtype:
-            weight = weight.to(output.dtype)
+        else:
+            if not isinstance(weight, Tensor):
+                weight = Tensor(weight, dtype=output.dtype)
+            if weight.shape != output.shape:
+                raise ValueError(f"{who}: the gradient has shape {weight.shape}, but the output has {output.shape}")
+            if weight.dtype != output.dtype:
+                weight = weight.to(output.dtype)
         target = _target(output)
         start[target] = start[target] + weight if target in start else weight
     return start

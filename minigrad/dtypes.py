@@ -48,6 +48,17 @@ def set_default_dtype(dtype: Any) -> None:
     if dtype.kind != "f":
         raise TypeError(f"set_default_dtype: a floating-point type is needed (float32, float64), not {dtype}")
     default = dtype
+    constants.clear()
+
+
+constants: dict[Any, np.ndarray] = {}  # Python numbers that operations have met
+
+
+def constant(number: Any) -> np.ndarray:
+    """A Python number as an array of the default dtype, which NumPy reads in half the time."""
+    if len(constants) >= 1024:
+        constants.clear()
+    return constants.setdefault(number, np.array(number, default))
 
 
 def settle(out: np.ndarray, function: Callable[..., Any], values: Any) -> np.ndarray:

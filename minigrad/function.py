@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import memory
-from .autograd import no_grad, recorded, thread
+from .autograd import Glimpse, no_grad, recorded, thread
 from .op import Op, Plan, identity
 from .tensor import Tensor, label, wrap
 
@@ -215,7 +215,9 @@ def _recorded(
     plan.others = [i for i, needed in enumerate(ctx.needs_input_grad) if not needed]
     plan.joint = functools.partial(_pulled_back, call, plan.positions)
     plan.keeps_out, plan.out_position = saved[count] is not None, count
-    results = pieces.cut(recorded(vector, plan, inputs, saved, thread.mode.scope))
+    needing = zip(inputs, ctx.needs_input_grad, strict=True)
+    arguments = [x.node or x if needs else Glimpse.of(x) for x, needs in needing]
+    results = pieces.cut(recorded(vector, plan, arguments, tuple(saved), thread.mode.scope))
     return [
         results[place] if isinstance(place, int) else wrap(y) if isinstance(y, np.ndarray) else y
         for place, y in zip(outputs, arrays, strict=True)

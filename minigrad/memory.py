@@ -35,6 +35,11 @@ def owner(array: Any) -> Any:
     return memory
 
 
+def shows(view: np.ndarray, array: np.ndarray) -> bool:
+    """Whether `view` was made by looking at the memory that `array` shows, all of it or a part."""
+    return view is array or view.base is array or (view.base is not None and owner(view) is owner(array))
+
+
 class Notes:
     """One note on each of some pieces of memory, forgotten when the memory is freed."""
 

@@ -493,9 +493,17 @@ def _reshaping(function: Callable[..., Any], name: str) -> Callable[..., Tensor]
     return method
 
 
-def _missing(self: Tensor, name: str) -> Any:
-    """Say what to use instead of a method that is not there."""
-    raise porting.missing("Tensor", name, [known for known in dir(Tensor) if known[0] != "_"])
+class Missing:
+    """A method that PyTorch's tensors have and these have not: to ask for it is an error that says what to use instead.
+
+    (A `__getattr__`, which Python asks for any name that is not there, would slow down every attribute that is.)
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, tensor: Tensor | None, kind: Any = None) -> Any:
+        raise porting.missing("Tensor", self.name, ())
 
 
 SYMBOLS = {
@@ -521,6 +529,8 @@ for name in IN_PLACE.split():
     setattr(Tensor, f"{name}_", (_reshaping if name in RESHAPING else inplace.by)(METHODS[name], f"{name}_"))
 for name in CHANGING.split():
     setattr(Tensor, name, vars(inplace)[name])
-Tensor.__getattr__ = _missing  # type: ignore[method-assign]  # declared there for all that this file adds
+for name in porting.INSTEAD:
+    if not hasattr(Tensor, name):
+        setattr(Tensor, name, Missing(name))
 Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]  # declared there, defined by the table
 Tensor.__setitem__ = inplace.setitem_  # type: ignore[method-assign]  # declared there, defined by the table

@@ -28,17 +28,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import dtypes, memory
-from .autograd import PLAIN, grad, recorded, thread
+from .autograd import PLAIN, Glimpse, grad, recorded, thread
 from .errors import ShapeError, explain
 from .tensor import Tensor, adopt, numpy_functions, wrap
 
 MISTAKES = (ValueError, TypeError, IndexError, OverflowError, AttributeError)  # what NumPy raises for wrong arguments
-NUMBERS = (int, float)
 registry: dict[str, Op] = {}  # every op by name, in the order of definition
 
 # PyTorch's tensor functions take `dim` and `keepdim`, and accept NumPy's words for them; so do ours.
@@ -110,12 +110,6 @@ def with_aliases(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-@functools.lru_cache(1024)
-def constant(number: float, dtype: np.dtype[Any]) -> np.ndarray:
-    """The number as an array without dimensions."""
-    return np.array(number, dtype)
-
-
 class Fused(NamedTuple):
     """A pair of kernels that does on arrays, faster, what the readable definition beside it says."""
 
@@ -138,7 +132,8 @@ class Op:
         self.views, self.selects = kind == "view", kind == "select"
         home = next((rule.__module__ for rule in rules.values()), function.__module__)
         self.ours = (home or "").partition(".")[0] in (__package__, "numpy")
-        self.plans: dict[Any, Plan] = {}
+        self.plans: dict[Any, Plan] = {}  # by which arguments require grad
+        self.forms: dict[Any, tuple[tuple[Any, ...], list[int]]] = {}  # by how many are given, and which by name
         self.variadic: str | None = None
         self.by_name: list[str] = []  # the last arguments, if they can only be given by name
         if isinstance(function, np.ufunc):
@@ -148,7 +143,6 @@ class Op:
             signature = Signature.of(function)
             self.parameters, self.by_name, self.variadic = signature.names, signature.by_name, signature.variadic
             self.defaults = [signature.defaults.get(name, MISSING) for name in self.parameters]
-        self.needed = [i for i, default in enumerate(self.defaults) if default is MISSING]
         unknown = set(rules) - {*self.parameters, self.variadic}
         if unknown:
             raise TypeError(f"op {name}: a rule for {sorted(unknown)}, but its arguments are {self.parameters}")
@@ -158,22 +152,36 @@ class Op:
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """The values of all arguments by position, from a call that named some and left some out."""
-        first = len(args) if self.variadic else 0  # metadata of a variadic op is given by keyword
-        values = [*args, *self.defaults[len(args) - first :]]
-        if len(values) != first + len(self.parameters):
-            raise TypeError(f"{self.name}() takes {len(self.parameters)} arguments but {len(args)} were given")
-        for key, value in kwargs.items():
+        form = (len(args), *kwargs)
+        if form not in self.forms:
+            self.forms[form] = self._bound(len(args), list(kwargs))
+        defaults, places = self.forms[form]
+        if not places:
+            return args + defaults
+        values = [*args, *defaults]
+        for place, value in zip(places, kwargs.values(), strict=True):
+            values[place] = value
+        return tuple(values)
+
+    def _bound(self, given: int, keys: list[str]) -> tuple[tuple[Any, ...], list[int]]:
+        """For calls with so many arguments and these keys: the defaults of the rest, and where the keys' values go."""
+        first = given if self.variadic else 0  # metadata of a variadic op is given by keyword
+        count = first + len(self.parameters)
+        if given > count:
+            raise TypeError(f"{self.name}() takes {len(self.parameters)} arguments but {given} were given")
+        places = []
+        for key in keys:
             name = argument_for(key, self.parameters)
             if name not in self.parameters:
                 raise TypeError(f"{self.name}() has no argument {key!r}; it has {', '.join(self.parameters)}")
-            position = first + self.parameters.index(name)
-            if position < len(args):
+            place = first + self.parameters.index(name)
+            if place < given or place in places:
                 raise TypeError(f"{self.name}() got argument {key!r} twice")
-            values[position] = value
-        for position in self.needed:
-            if values[first + position] is MISSING:
-                raise TypeError(f"{self.name}() needs argument {self.parameters[position]!r}")
-        return tuple(values)
+            places.append(place)
+        for place in range(given, count):
+            if self.defaults[place - first] is MISSING and place not in places:
+                raise TypeError(f"{self.name}() needs argument {self.parameters[place - first]!r}")
+        return tuple(self.defaults[given - first :]), places
 
     def argument_name(self, position: int, count: int | None = None) -> str:
         """What the argument at `position` of a call with `count` values is called."""
@@ -190,20 +198,22 @@ class Op:
         return explain(self.name, names, values, error)
 
 
+Reads = int | list[int | slice | None]  # where in `Node.saved` a rule finds what it asks for; one place, or several
+
+
 class Plan:
     """Which rules a call will need, and what it must keep for them, given which of its arguments require grad."""
 
     __slots__ = (
-        "op", "positions", "others", "rules", "drop", "keeps_out", "out_position", "joint", "selects", "elementwise",
+        "op", "positions", "others", "rules", "keep", "keeps_out", "out_position", "joint", "selects", "elementwise",
     )  # fmt: skip
 
     def __init__(self, op: Op, positions: list[int], count: int) -> None:
         self.op, self.positions, self.out_position = op, positions, count
         self.others = [p for p in range(count) if p not in positions]
         self.selects, self.elementwise = op.selects, op.elementwise
-        self.rules: list[tuple[Callable[..., Any], list[int | slice | None]]] = []
+        self.rules: list[tuple[Callable[..., Any], Reads]] = []
         self.joint: Callable[..., Any] | None = None
-        self.drop: list[int] = []
         self.keeps_out = False
         if op.fused:
             missing = [p for p in positions if op.argument_name(p, count) not in op.rules]
@@ -226,9 +236,10 @@ class Plan:
             places = [self._place(name, count) for name in wanted]
             for place in places:
                 used.update(range(*place.indices(count)) if isinstance(place, slice) else [place])
-            self.rules.append((rule, places))
+            self.rules.append((rule, places[0] if len(places) == 1 and isinstance(places[0], int) else places))
         self.keeps_out = count in used
-        self.drop = [p for p in range(count) if p not in used]
+        # Of (*values, result, None): what rules name, and None in the place of what they do not.
+        self.keep = itemgetter(*[p if p in used else count + 1 for p in range(count + 1)])
 
     def _place(self, name: str, count: int) -> int | slice | None:
         """Where in `Node.saved` a rule finds what it calls `name`; None is the shape of the argument."""
@@ -278,7 +289,7 @@ def fused(
 def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function that users call: compute, and record if a gradient may be asked for."""
     name, count, plans, views, pair = record.name, len(record.parameters), record.plans, record.views, record.fused
-    ndarray = np.ndarray
+    ndarray, constants = np.ndarray, dtypes.constants
     differentiable, of_numbers = bool(record.rules), isinstance(function, np.ufunc)
     fixed = record.variadic is None
     if not fixed:
@@ -323,12 +334,20 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         """`general` of one tensor and nothing else: the same, sooner."""
         if kwargs or len(args) != 1 or not isinstance(x := args[0], Tensor):
             return general(*args, **kwargs)
-        array = x.array
+        array, needing = x.array, x._requires_grad
         try:
             out = function(array)
         except MISTAKES as error:
             raise record.explain(error, [array]) from None
-        return finish(out, args, [array], x._requires_grad)
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        mode = thread.mode
+        if out.dtype is not dtypes.default or mode.observers:
+            return finish(out, args, [array], needing)
+        if not (needing and mode.recording and differentiable):
+            return wrap(out)
+        plan = plans.get(1) or new_plan(1, 1)
+        return recorded(out, plan, [x.node or x], plan.keep((array, out, None)), mode.scope)
 
     def binary(*args: Any, **kwargs: Any) -> Any:
         """`general` of a tensor and another one or a plain value: the same, sooner.
@@ -337,34 +356,52 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         """
         if kwargs or len(args) != 2:
             return general(*args, **kwargs)
-        a, b = args
+        a, b = x, y = args
         needing = 0
         if isinstance(a, Tensor):
+            x = a.array
             if a._requires_grad:
                 needing = 1
-            a = a.array
             if isinstance(b, Tensor):
+                y = b.array
                 if b._requires_grad:
                     needing += 2
-                b = b.array
-            elif type(b) in NUMBERS:
-                if of_numbers and a.dtype is dtypes.default and b:
-                    b = constant(b, a.dtype)
+            elif type(b) is float or type(b) is int:
+                if of_numbers and b and x.dtype is dtypes.default:
+                    y = constants.get(b)
+                    if y is None:
+                        y = dtypes.constant(b)
             elif type(b) not in PLAIN:
                 return general(*args)
-        elif type(a) in PLAIN and isinstance(b, Tensor):
+        elif isinstance(b, Tensor) and type(a) in PLAIN:
+            y = b.array
             if b._requires_grad:
                 needing = 2
-            b = b.array
-            if of_numbers and type(a) in NUMBERS and b.dtype is dtypes.default and a:
-                a = constant(a, b.dtype)
+            if of_numbers and a and type(a) in (float, int) and y.dtype is dtypes.default:
+                x = constants.get(a)
+                if x is None:
+                    x = dtypes.constant(a)
         else:
             return general(*args)
         try:
-            out = function(a, b)
+            out = function(x, y)
         except MISTAKES as error:
-            raise record.explain(error, [a, b]) from None
-        return finish(out, args, [a, b], needing)
+            raise record.explain(error, [x, y]) from None
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        mode = thread.mode
+        if out.dtype is not dtypes.default or mode.observers or views:
+            return finish(out, args, [x, y], needing)
+        if not (needing and mode.recording and differentiable):
+            return wrap(out)
+        if needing == 3:
+            arguments = [a.node or a, b.node or b]
+        elif needing == 1:
+            arguments = [a.node or a, b if type(b) in PLAIN else Glimpse.of(b)]
+        else:
+            arguments = [a if type(a) in PLAIN else Glimpse.of(a), b.node or b]
+        plan = plans.get(needing) or new_plan(needing, 2)
+        return recorded(out, plan, arguments, plan.keep((x, y, out, None)), mode.scope)
 
     def finish(
         out: Any, args: tuple[Any, ...], values: list[Any], needing: int, kept: Sequence[Any] = (), foreign: Any = False
@@ -383,16 +420,17 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
             plan = plans.get(needing if fixed else (needing, len(values)))
             if plan is None:
                 plan = new_plan(needing, len(values))
-            for position in plan.drop:
-                values[position] = None
             if foreign:
                 _own(values, args)
-            if plan.keeps_out:
-                values.append(out)
-            elif kept:
-                values += kept
-            result = recorded(out, plan, args, values, mode.scope)
-        if views and isinstance(args[0], Tensor) and memory.owner(out) is memory.owner(args[0].array):
+            arguments = list(args)
+            for position in plan.positions:
+                arguments[position] = args[position].node or args[position]
+            for position in plan.others:
+                if type(args[position]) not in PLAIN:
+                    arguments[position] = Glimpse.of(args[position])
+            saved = plan.keep((*values, out, None)) if pair is None else (*values, *kept)
+            result = recorded(out, plan, arguments, saved, mode.scope)
+        if views and isinstance(args[0], Tensor) and memory.shows(out, args[0].array):
             adopt(args[0], result)
         if mode.observers:
             for observer in mode.observers:

@@ -70,7 +70,7 @@ MISTAKES = {
     "seed": (lambda: minigrad.manual_seed("one"), ValueError, ["manual_seed", "whole number", "'one'"]),
     "topk float": (lambda: x.topk(2.0), TypeError, ["topk", "whole number", "2.0"]),
     "method": (lambda: x.inverse(), AttributeError, ["Tensor.inverse", "np.linalg.inv"]),
-    "misspelt": (lambda: x.unsqeeze(0), AttributeError, ["'unsqeeze'", "'unsqueeze'"]),
+    "misspelt": (lambda: x.unsqeeze(0), AttributeError, ["Tensor", "'unsqeeze'"]),
     "float index": (lambda: x[1.5], (TypeError, IndexError), ["float", "integers"]),
     "float indices": (lambda: x[tensor([0.0, 1.0])], (TypeError, IndexError), ["float32", ".long()"]),
     "string": (lambda: x + "one", TypeError, ["add", "number", "str"]),

@@ -43,4 +43,4 @@ def health(seen: Trace) -> dict[int, Health]:
 def _gives_infinity(item: Operation | Leaf) -> bool:
     if isinstance(item, Leaf):
         return not item.parameter
-    return any(isinstance(x, float) and np.isinf(x) for x in item.node.arguments())
+    return any(isinstance(x, float) and np.isinf(x) for x in item.node.arguments)

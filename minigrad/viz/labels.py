@@ -198,7 +198,7 @@ def _name(leaf: Leaf) -> str:
     if leaf.name or leaf.parameter or leaf.shape == ():
         return leaf.name
     called = {
-        reader.node.plan.op.argument_name(position, len(reader.node.inputs) + len(reader.node.others))
+        reader.node.plan.op.argument_name(position, len(reader.node.arguments))
         for reader in leaf.readers[:8]
         for position, source, _ in reader.reads
         if source is leaf
@@ -219,7 +219,7 @@ def _saved(node: Node) -> str:
     """What an operation keeps for the backward pass: `saves x, weight · 512 B`."""
     if isinstance(node.saved, Freed):
         return "its saved values are freed"
-    count = len(node.inputs) + len(node.others)
+    count = len(node.arguments)
     arrays = [(i, value) for i, value in enumerate(node.saved) if isinstance(value, np.ndarray)]
     names = ["result" if i == count and node.plan.keeps_out else _argument(node, i, count) for i, _ in arrays]
     size = size_text(sum(value.nbytes for _, value in arrays))

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import memory
-from ..autograd import Freed, Glimpse, Node, Observer, Recording, ancestors, sweep
+from ..autograd import Freed, Glimpse, Node, Observer, Recording, ancestors, read, sweep
 from ..tensor import Tensor, label
 from .measure import cut
 from .record import recorded
@@ -179,7 +179,7 @@ class _Narrator(Observer):
         """What the operation was given, and what it computed."""
         step = self.tell("forward", node, _shown(node, self.results.get(node)))
         values = _values(node, self.results)
-        for position, (argument, value) in enumerate(zip(node.arguments(), values, strict=True)):
+        for position, (argument, value) in enumerate(zip(node.arguments, values, strict=True)):
             source = argument if isinstance(argument, (Node, Tensor)) else None
             name = node.plan.op.argument_name(position, len(values))
             step.operands.append(Operand(name, self.names(argument), _shown(argument, value), source))
@@ -247,7 +247,7 @@ def _values(node: Node, results: Mapping[Node, np.ndarray]) -> list[Any]:
     if note is not None:
         return list(note.inputs)
     values = []
-    for argument, saved in zip(node.arguments(), node.saved, strict=False):
+    for argument, saved in zip(node.arguments, node.saved, strict=False):
         if isinstance(saved, np.ndarray):
             value: Any = saved
         elif isinstance(argument, Node):
@@ -267,7 +267,7 @@ def _computed_again(node: Node, values: Sequence[Any]) -> np.ndarray | None:
     """The result, from the same arguments, by the readable definition; None if an argument is gone."""
     op = node.plan.op
     unknown = any(
-        value is None and hasattr(argument, "shape") for argument, value in zip(node.arguments(), values, strict=True)
+        value is None and hasattr(argument, "shape") for argument, value in zip(node.arguments, values, strict=True)
     )
     if unknown or not op.rules:
         return None
@@ -310,6 +310,7 @@ def _reads(node: Node, i: int) -> dict[str, Numbers]:
             if isinstance(value, np.ndarray)
         }
     rule, places = plan.rules[i]
+    places = [places] if isinstance(places, int) else places
     names = list(inspect.signature(getattr(rule, "func", rule)).parameters)[1:]
     reads: dict[str, Numbers] = {}
     for name, place in zip(names, places, strict=False):
@@ -326,9 +327,9 @@ def _unbroadcast(node: Node, i: int, g: np.ndarray) -> str:
     """How the sweep summed what the rule answered: summed over dim 0: (5, 3) → (3,)."""
     if node.plan.joint is not None:
         return ""
-    rule, places = node.plan.rules[i]
+    rule, reads = node.plan.rules[i]
     shape = node.inputs[i].shape
-    answer = np.shape(rule(g, *[shape if place is None else node.saved[place] for place in places]))
+    answer = np.shape(rule(g, *read(reads, node.saved, shape)))
     if answer == shape:
         return ""
     extra = len(answer) - len(shape)

@@ -109,7 +109,7 @@ class Trace:
 
     items: list[Operation | Leaf]
     outputs: list[Operation]
-    results: dict[Node, Tensor]  # of the outputs
+    results: dict[Node, Tensor]  # as far as somebody has them: the outputs, and what variables of the caller hold
     calls: list[Call]  # outer before inner
     body: list[Operation | Call]  # what happened outside of all calls, and the outermost calls
     handed_out: dict[Node, Operation]  # finished gradients: the copy that `grad` returns, and what it is a copy of
@@ -131,8 +131,9 @@ class Trace:
             value = tensor.array if isinstance(tensor, Tensor) else tensor
             return _saved(item) if value is None else value
         node = item.node
-        if node in self.results:
-            return self.results[node].array
+        held = self.results.get(node)
+        if held is not None and not change_since(held.array, node.tick):
+            return held.array
         note = recorded(node)
         value = node.value() if note is None else note.result
         return _saved(item) if value is None else value
@@ -158,7 +159,7 @@ def _saved(item: Operation | Leaf) -> np.ndarray | None:
     if isinstance(item, Operation) and item.node.plan.keeps_out:
         places.append((item.node, item.node.plan.out_position))
     for keeper, position in places:
-        if isinstance(keeper.saved, list) and position < len(keeper.saved):
+        if isinstance(keeper.saved, tuple) and position < len(keeper.saved):
             value = keeper.saved[position]
             if isinstance(value, np.ndarray) and change_since(value, keeper.tick) is None:
                 return value
@@ -180,7 +181,8 @@ def trace(
     for node in reversed(ancestors([root.node for root in roots])):
         reading.operation(node)
     last: dict[Any, Tensor] = {reading.found[id(root.node)]: root for root in roots}
-    results = {operation.node: root for operation, root in last.items()}
+    held = {x.node: x for x in (variables or {}).values() if isinstance(x, Tensor) and x.node is not None}
+    results = held | {operation.node: root for operation, root in last.items()}
     seen = Trace(reading.items, list(last), results, reading.calls.listed, [], reading.handed_out)
     _fill(seen)
     _name_calls(seen, model, variables or {})
@@ -201,7 +203,7 @@ class _Reading:
     def operation(self, node: Node) -> None:
         """Make an item of a node whose sources have been met."""
         reads: list[tuple[int, Operation | Leaf, bool]] = []
-        for position, argument in enumerate(node.arguments()):
+        for position, argument in enumerate(node.arguments):
             if type(argument) is Node:
                 reads.append((position, self.found[id(argument)], True))
             elif isinstance(argument, (Tensor, Glimpse)):

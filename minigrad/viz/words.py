@@ -94,7 +94,7 @@ def title_of(node: Node, attributes: bool = True) -> str:
 
     A sign stands for the arithmetic of a tensor with a number, and of numbers.
     """
-    name, arguments = node.name, node.arguments()
+    name, arguments = node.name, node.arguments
     sign = SIGNS.get(name)
     if sign is not None and len(arguments) == 2:
         constants = [x for x in arguments if not _is_data(x)]
