@@ -11,9 +11,8 @@ tensor([0.1904, 0.3174])
 
 from __future__ import annotations
 
-import importlib
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy
 
@@ -76,8 +75,8 @@ from .dtypes import (
     uint8,
 )
 from .errors import ShapeError
-from .function import Function, once_differentiable
 from .gradcheck import gradcheck, gradgradcheck
+from .lazy import lazily
 from .methods import (
     add,
     allclose,
@@ -241,6 +240,17 @@ from .random import (
 )
 from .tensor import Tensor
 
+# For type checkers, and for editors that lead to a definition; Python goes by the table at the end.
+if TYPE_CHECKING:
+    from . import viz
+    from .function import Function, once_differentiable
+    from .profiler import profile
+    from .serialization import load, save
+    from .viz.dot import ComputationGraph
+    from .viz.draw import draw, make_dot
+    from .viz.html import explain
+    from .viz.record import record
+
 __all__ = [
     "BoolTensor",
     "ByteTensor",
@@ -248,6 +258,7 @@ __all__ = [
     "ComputationGraph",
     "DoubleTensor",
     "FloatTensor",
+    "Function",
     "Generator",
     "HalfTensor",
     "IntTensor",
@@ -405,6 +416,7 @@ __all__ = [
     "normal",
     "numel",
     "numpy_protocol",
+    "once_differentiable",
     "ones",
     "ones_like",
     "op",
@@ -489,29 +501,21 @@ concat, clip, swapaxes, tile, broadcast_to = cat, clamp, transpose, repeat, expa
 dtype, finfo, iinfo = numpy.dtype, numpy.finfo, numpy.iinfo
 inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 
-# Where PyTorch has them, too.
-vars(autograd).update(
-    Function=Function, once_differentiable=once_differentiable, gradcheck=gradcheck, gradgradcheck=gradgradcheck
+# Where to find what not every program needs, when it is first asked for.
+lazily(
+    __name__,
+    {
+        "function": "Function once_differentiable",
+        "profiler": "profile",
+        "serialization": "load save",
+        "viz": "",
+        "viz.dot": "ComputationGraph",
+        "viz.draw": "draw make_dot",
+        "viz.html": "explain",
+        "viz.record": "record",
+    },
 )
 
-
-# What not every program needs is imported when it is asked for.
-LAZY = {
-    "ComputationGraph": "viz.dot",
-    "draw": "viz.draw",
-    "explain": "viz.html",
-    "load": "serialization",
-    "make_dot": "viz.draw",
-    "profile": "profiler",
-    "record": "viz.record",
-    "save": "serialization",
-    "viz": "viz",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in LAZY:
-        raise porting.missing("minigrad", name, __all__)
-    module = importlib.import_module(f"{__name__}.{LAZY[name]}")
-    value = globals()[name] = module if name == "viz" else getattr(module, name)
-    return value
+# Where PyTorch has them, too.
+vars(autograd).update(gradcheck=gradcheck, gradgradcheck=gradgradcheck)
+lazily(autograd.__name__, {"function": "Function once_differentiable"})

@@ -18,7 +18,6 @@ of the check, and random numbers are the same in every call.
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -111,7 +110,7 @@ class _Problem:
 
     def __init__(self, function: Callable[..., Any], arguments: list[Any], variables: dict[str, Tensor]) -> None:
         self.function, self.arguments, self.variables = function, arguments, variables
-        self.rng_state = copy.deepcopy(random.get_rng_state())
+        self.rng_state = random.get_rng_state()
 
     def outputs(self) -> list[Tensor]:
         random.set_rng_state(self.rng_state)
@@ -166,7 +165,7 @@ def _in_float64(function: Any, inputs: Sequence[Any]) -> Iterator[_Problem]:
     variables |= {f"parameter {name}": p for name, p in parameters.items()}
     if not variables:
         raise ValueError("gradcheck: there is nothing to check: no input is a floating-point tensor")
-    state = copy.deepcopy(random.get_rng_state())
+    state = random.get_rng_state()
     try:
         for p in owned:
             p.array = p.array.astype(np.float64)

@@ -111,7 +111,9 @@ def missing(module: str, name: str, names: Sequence[str]) -> AttributeError:
         return AttributeError(f"{module}.{name}: {INSTEAD[name]}")
     if name.endswith("_") and name[:-1] in names:
         return AttributeError(f"{module}.{name}: what changes a tensor in place is a method here: write x.{name}()")
+    if name.startswith("_"):  # as Python itself asks for, at every import
+        return AttributeError(f"{module} has no {name!r}")
     import difflib  # slow to load, and needed only here
 
-    near = [] if name.startswith("_") else difflib.get_close_matches(name, names, 1)
+    near = difflib.get_close_matches(name, names, 1)
     return AttributeError(f"{module} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))

@@ -10,107 +10,112 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-from minigrad.porting import missing
+from minigrad.lazy import lazily
 
-from . import data, functional, init, masks, normalisation, optim, similarity, utils
-from .activation import (
-    CELU,
-    ELU,
-    GELU,
-    GLU,
-    SELU,
-    Flatten,
-    Hardshrink,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    LeakyReLU,
-    LogSigmoid,
-    LogSoftmax,
-    Mish,
-    PReLU,
-    ReLU,
-    ReLU6,
-    RReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softmax2d,
-    Softmin,
-    Softplus,
-    Softshrink,
-    Softsign,
-    Tanh,
-    Tanhshrink,
-    Threshold,
-    Unflatten,
-)
-from .attention import Attention, AttentionPool, CrossAttention, Heads, MultiHead, SelfAttention, attend
-from .container import Identity, ModuleDict, ModuleList, ParameterList, Sequential
-from .conv import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AvgPool1d,
-    AvgPool2d,
-    Conv1d,
-    Conv2d,
-    MaxPool1d,
-    MaxPool2d,
-)
-from .crf import CRF
-from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d
-from .embedding import Embedding, EmbeddingBag
-from .graph_attention import GraphAttention
-from .hierarchy import Hierarchical, pad_documents
-from .linear import Bilinear, LazyLinear, Linear
-from .local_attention import LocalAttention, WindowAttention
-from .loss import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CosineEmbeddingLoss,
-    CosineSimilarity,
-    CrossEntropyLoss,
-    HuberLoss,
-    KLDivLoss,
-    L1Loss,
-    MarginRankingLoss,
-    MSELoss,
-    NLLLoss,
-    PairwiseDistance,
-    SmoothL1Loss,
-    TripletMarginLoss,
-)
-from .module import Module, Parameter
-from .multihead import MultiheadAttention
-from .norm import BatchNorm1d, GroupNorm, LayerNorm, LazyBatchNorm1d, RMSNorm
-from .positions import (
-    ALiBi,
-    GridBias,
-    LearnedPositions,
-    RelativeBias,
-    RelativeKeys,
-    Rotary,
-    SinusoidalPositions,
-    sinusoids,
-)
-from .record import record_attention
-from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from .summary import summary
-from .text_cnn import Convolutions, TextCNN, max_over_time, mean_over_time
-from .transformer import (
-    EncoderBlock,
-    Transformer,
-    TransformerDecoder,
-    TransformerDecoderLayer,
-    TransformerEncoder,
-    TransformerEncoderLayer,
-)
-from .window import Window
+# For type checkers, and for editors that lead to a definition; Python goes by the table at the end.
+if TYPE_CHECKING:
+    from . import audio, data, decoding, functional, init, masks, normalisation, optim, similarity, utils
+    from .activation import (
+        CELU,
+        ELU,
+        GELU,
+        GLU,
+        SELU,
+        Flatten,
+        Hardshrink,
+        Hardsigmoid,
+        Hardswish,
+        Hardtanh,
+        LeakyReLU,
+        LogSigmoid,
+        LogSoftmax,
+        Mish,
+        PReLU,
+        ReLU,
+        ReLU6,
+        RReLU,
+        Sigmoid,
+        SiLU,
+        Softmax,
+        Softmax2d,
+        Softmin,
+        Softplus,
+        Softshrink,
+        Softsign,
+        Tanh,
+        Tanhshrink,
+        Threshold,
+        Unflatten,
+    )
+    from .attention import Attention, AttentionPool, CrossAttention, Heads, MultiHead, SelfAttention, attend
+    from .container import Identity, ModuleDict, ModuleList, ParameterList, Sequential
+    from .conv import (
+        AdaptiveAvgPool1d,
+        AdaptiveAvgPool2d,
+        AdaptiveMaxPool1d,
+        AdaptiveMaxPool2d,
+        AvgPool1d,
+        AvgPool2d,
+        Conv1d,
+        Conv2d,
+        MaxPool1d,
+        MaxPool2d,
+    )
+    from .crf import CRF
+    from .decoding import beam_search, greedy
+    from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d
+    from .embedding import Embedding, EmbeddingBag
+    from .graph_attention import GraphAttention
+    from .graph_convolution import GraphConvolution
+    from .hierarchy import Hierarchical, pad_documents
+    from .linear import Bilinear, LazyLinear, Linear
+    from .local_attention import LocalAttention, WindowAttention
+    from .loss import (
+        BCELoss,
+        BCEWithLogitsLoss,
+        CosineEmbeddingLoss,
+        CosineSimilarity,
+        CrossEntropyLoss,
+        HuberLoss,
+        KLDivLoss,
+        L1Loss,
+        MarginRankingLoss,
+        MSELoss,
+        NLLLoss,
+        PairwiseDistance,
+        SmoothL1Loss,
+        TripletMarginLoss,
+    )
+    from .module import Module, Parameter
+    from .multihead import MultiheadAttention
+    from .norm import BatchNorm1d, GroupNorm, LayerNorm, LazyBatchNorm1d, RMSNorm
+    from .overview import summary
+    from .positions import (
+        ALiBi,
+        GridBias,
+        LearnedPositions,
+        RelativeBias,
+        RelativeKeys,
+        Rotary,
+        SinusoidalPositions,
+        sinusoids,
+    )
+    from .record import record_attention
+    from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+    from .seq2seq import Seq2Seq
+    from .text_cnn import Convolutions, TextCNN, max_over_time, mean_over_time
+    from .transformer import (
+        EncoderBlock,
+        Transformer,
+        TransformerDecoder,
+        TransformerDecoderLayer,
+        TransformerEncoder,
+        TransformerEncoderLayer,
+    )
+    from .walkthrough import walk_through
+    from .window import Window
 
 __all__ = [
     "CELU",
@@ -246,22 +251,57 @@ __all__ = [
     "walk_through",
 ]
 
-
-# What not every program needs is imported when it is asked for.
-LAZY = {
-    "GraphConvolution": "graph_convolution",
-    "Seq2Seq": "seq2seq",
-    "audio": "audio",
-    "beam_search": "decoding",
-    "decoding": "decoding",
-    "greedy": "decoding",
-    "walk_through": "walkthrough",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in LAZY:
-        raise missing("nn", name, __all__)
-    module = importlib.import_module(f"{__name__}.{LAZY[name]}")
-    value = globals()[name] = getattr(module, name, module)
-    return value
+# Where to find what, when it is first asked for.
+lazily(
+    __name__,
+    {
+        "activation": (
+            "CELU ELU GELU GLU SELU Flatten Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax "
+            "Mish PReLU ReLU ReLU6 RReLU Sigmoid SiLU Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh "
+            "Tanhshrink Threshold Unflatten"
+        ),
+        "attention": "Attention AttentionPool CrossAttention Heads MultiHead SelfAttention attend",
+        "audio": "",
+        "container": "Identity ModuleDict ModuleList ParameterList Sequential",
+        "conv": (
+            "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveMaxPool1d AdaptiveMaxPool2d AvgPool1d AvgPool2d Conv1d Conv2d "
+            "MaxPool1d MaxPool2d"
+        ),
+        "crf": "CRF",
+        "data": "",
+        "decoding": "beam_search greedy",
+        "dropout": "AlphaDropout Dropout Dropout1d Dropout2d",
+        "embedding": "Embedding EmbeddingBag",
+        "functional": "",
+        "graph_attention": "GraphAttention",
+        "graph_convolution": "GraphConvolution",
+        "hierarchy": "Hierarchical pad_documents",
+        "init": "",
+        "linear": "Bilinear LazyLinear Linear",
+        "local_attention": "LocalAttention WindowAttention",
+        "loss": (
+            "BCELoss BCEWithLogitsLoss CosineEmbeddingLoss CosineSimilarity CrossEntropyLoss HuberLoss KLDivLoss "
+            "L1Loss MarginRankingLoss MSELoss NLLLoss PairwiseDistance SmoothL1Loss TripletMarginLoss"
+        ),
+        "masks": "",
+        "module": "Module Parameter",
+        "multihead": "MultiheadAttention",
+        "norm": "BatchNorm1d GroupNorm LayerNorm LazyBatchNorm1d RMSNorm",
+        "normalisation": "",
+        "optim": "",
+        "overview": "summary",
+        "positions": "ALiBi GridBias LearnedPositions RelativeBias RelativeKeys Rotary SinusoidalPositions sinusoids",
+        "record": "record_attention",
+        "recurrent": "GRU LSTM RNN GRUCell LSTMCell RNNCell",
+        "seq2seq": "Seq2Seq",
+        "similarity": "",
+        "text_cnn": "Convolutions TextCNN max_over_time mean_over_time",
+        "transformer": (
+            "EncoderBlock Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder "
+            "TransformerEncoderLayer"
+        ),
+        "utils": "",
+        "walkthrough": "walk_through",
+        "window": "Window",
+    },
+)

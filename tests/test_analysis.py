@@ -7,7 +7,7 @@ import minigrad
 import nn
 from minigrad import analysis, einsum, softmax
 from minigrad.analysis import analyze, exponent, longest_chain, multiply_adds, operations, path_length, work
-from nn.summary import summary
+from nn.overview import summary
 
 
 def leaf(*shape):

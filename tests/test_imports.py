@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import inspect
 import pkgutil
 import subprocess
@@ -22,7 +23,7 @@ STOREYS = [
     "autograd",
     "op",
     "ops",
-    "random creation inplace porting",
+    "random creation inplace porting lazy",
     "methods gradcheck serialization numpy_protocol",
 ]
 
@@ -88,6 +89,72 @@ def test_importing_the_engine_imports_nothing_else():
     assert {"minigrad", "numpy"} <= loaded
     assert not loaded & {"nn", "graphviz", "matplotlib", "torch", "pytest", "pandas", "scipy"}
 
+
+# ---- what is imported when it is first asked for --------------------------------------------------------------------
+
+
+def run(program):
+    """The words that a fresh Python prints."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+def promised(package):
+    """The imports that only type checkers read: {name: module}, where a module stands for itself."""
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    return {alias.name: node.module or alias.name for node in block.body for alias in node.names}
+
+
+def tabled(package):
+    """The same from the table that Python goes by."""
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
+    calls = (node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+    (table,) = (ast.literal_eval(call.args[1]) for call in calls if ast.unparse(call).startswith("lazily(__name__"))
+    homes = {name: module for module, names in table.items() for name in names.split()}
+    return {module: module for module in table} | homes
+
+
+def test_importing_both_packages_imports_only_the_engine():
+    loaded = run("import sys, minigrad, nn; print(*sys.modules)")
+    assert {name for name in loaded if name.startswith("nn.")} == set()
+    assert not loaded & {f"minigrad.{module}" for module in tabled(minigrad).values()}
+    slow = {"numpy.random", "copy", "csv", "dataclasses", "difflib", "gzip", "inspect", "json", "wave", "zipfile"}
+    assert not (loaded - run("import sys, numpy; print(*sys.modules)")) & slow
+
+
+@pytest.mark.parametrize("package", [minigrad, nn], ids=lambda package: package.__name__)
+def test_type_checkers_and_python_find_the_same_names_in_the_same_modules(package):
+    public = {name: module for name, module in tabled(package).items() if name in package.__all__}
+    assert promised(package) == public
+
+
+@pytest.mark.parametrize("package", [minigrad, nn], ids=lambda package: package.__name__)
+def test_names_are_what_their_modules_define_whatever_was_imported_before(package):
+    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(info.name)
+    for name, module in promised(package).items():
+        source = importlib.import_module(f"{package.__name__}.{module}")
+        assert getattr(package, name) is (source if name == module else getattr(source, name))
+        assert name in vars(package), "it is looked up once"
+
+
+@pytest.mark.parametrize("package", ["minigrad", "nn"])
+def test_names_not_asked_for_yet_are_listed_and_can_be_imported(package):
+    assert run(f"import {package}; print(*set({package}.__all__) - set(dir({package})))") == set()
+    assert run(f"from {package} import *; import {package}; print(*set({package}.__all__) - set(dir()))") == set()
+
+
+def test_a_name_that_is_nowhere_is_an_error_that_knows_a_near_one():
+    with pytest.raises(AttributeError, match="nn has no 'Liner'; did you mean 'Linear'"):
+        nn.Liner  # noqa: B018
+    with pytest.raises(AttributeError, match=r"minigrad.autograd has no 'Functon'; did you mean 'Function'"):
+        minigrad.autograd.Functon  # noqa: B018
+    assert minigrad.autograd.Function is minigrad.Function
+    assert not hasattr(nn, "__path_to_nowhere__")
+
+
+# ---- what is never imported -----------------------------------------------------------------------------------------
 
 FORBIDDEN = {
     "pickle",

@@ -7,7 +7,7 @@ import nn
 from minigrad import ShapeError, einsum
 from minigrad.autograd import thread
 from nn import recurrent
-from nn.summary import WIDTH, summary
+from nn.overview import WIDTH, summary
 from nn.transformer import Transformer
 
 

@@ -176,8 +176,8 @@ def results(library: Any, layer: Any, inputs: Any, options: Any) -> tuple[list[n
 def ours_called(name: str) -> Any:
     """The layer of that name, wherever in `nn` it is defined."""
     for module in (nn, nn.activation, nn.conv, nn.dropout, nn.loss):
-        if name in vars(module):
-            return vars(module)[name]
+        if hasattr(module, name):
+            return getattr(module, name)
     raise AttributeError(f"nn has no layer {name!r}")
 
 
