@@ -7,7 +7,6 @@ import pytest
 
 import minigrad
 from nn import optim
-from nn.optim import pack
 
 RULES = [
     (optim.SGD, {"lr": 0.1}),
@@ -184,20 +183,3 @@ def test_each_parameter_keeps_its_own_memory():
     with minigrad.no_grad():
         params[1].fill_(0)  # no neighbour of what y needs
     y.sum().backward()
-
-
-@pytest.mark.parametrize(("rule", "options"), RULES)
-def test_blocks_give_the_same_numbers_bit_for_bit(rule, options, monkeypatch):
-    start, gradients = minigrad.randn(7, 11, 5), [minigrad.randn(7, 11, 5) for _ in range(3)]
-
-    def trained(block):
-        monkeypatch.setattr(pack, "BLOCK", block)
-        p = start.clone().requires_grad_()
-        optimizer = rule([p], **options)
-        for g in gradients:
-            p.grad = g.clone()
-            optimizer.step()
-        return [p.detach().numpy().copy(), *optimizer.state[p].values()]
-
-    for a, b in zip(trained(13), trained(10**9), strict=True):
-        assert np.array_equal(a, b)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import memory
 from ..errors import DimError, ShapeError
 from ..op import op, with_aliases
 from ..tensor import Tensor
@@ -66,10 +67,15 @@ def _getitem(x: Any, index: Any) -> Any:
     return x[(*index, ...) if isinstance(index, tuple) else (index, ...)]  # a 0-d view where x[index] is a mere number
 
 
+filled = memory.Notes()  # of the zeros that `put` made: where in them it put something, for those who look for it
+
+
 def _put(x: Any, sizes: tuple[int, ...], index: Any) -> Any:
     """Zeros of shape `sizes` to which x is added at `index`; where an entry is named twice, both are added."""
     out = np.zeros(sizes, x.dtype)
     _add_at(out, x, sizes, index)
+    if isinstance(index, np.ndarray) and index.dtype != bool:
+        filled.write(out, index)
     return out
 
 
@@ -92,7 +98,7 @@ def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
     values = np.broadcast_to(values, (*rows.shape, *out.shape[1:])).reshape(rows.size, *out.shape[1:])
     if not values.size:
         return
-    rows = rows.reshape(-1) % len(out)
+    rows = (rows.reshape(-1) % len(out)).astype(np.min_scalar_type(len(out)))  # 16 bits are sorted ten times as fast
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .blocks import rests_without
 from .optimizer import Group, Optimizer
 from .pack import elementwise
 
@@ -52,6 +53,7 @@ class Adam(Optimizer):
         super().__init__(params, {**hyperparameters, "amsgrad": amsgrad, "maximize": maximize})
 
     @elementwise
+    @rests_without("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:
@@ -124,6 +126,7 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
     @elementwise
+    @rests_without("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         p *= 1 - group["lr"] * group["weight_decay"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .blocks import rests_without
 from .optimizer import Group, Optimizer
 from .pack import elementwise
 
@@ -48,6 +49,7 @@ class Adagrad(Optimizer):
         super().__init__(params, {**hyperparameters, **start, "maximize": maximize})
 
     @elementwise
+    @rests_without()
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:
@@ -106,6 +108,7 @@ class RMSprop(Optimizer):
         super().__init__(params, {**hyperparameters, "centered": centered, "maximize": maximize})
 
     @elementwise
+    @rests_without("square_avg", "grad_avg", "momentum_buffer")
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:
@@ -171,6 +174,7 @@ class Adadelta(Optimizer):
         super().__init__(params, {**hyperparameters, "maximize": maximize})
 
     @elementwise
+    @rests_without("square_avg", "acc_delta")
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:

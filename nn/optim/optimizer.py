@@ -30,7 +30,8 @@ from minigrad.autograd import thread
 from minigrad.creation import zeros_like
 from minigrad.tensor import Tensor, label
 
-from .pack import Pack, packed, update_in_blocks
+from .blocks import are_few, is_large, moving_rows, rests, update_in_blocks
+from .pack import Pack, packed
 
 Group = dict[str, Any]
 
@@ -46,13 +47,14 @@ class Optimizer:
     """
 
     param_groups: list[Group]
-    state: dict[Tensor, dict[str, Any]]  # what the rule remembers of each parameter, by PyTorch's names
 
     def __init__(self, params: Any, defaults: Group) -> None:
         self.defaults = defaults
         self.param_groups = []
-        self.state = defaultdict(dict)
+        self._state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self._state_is_shown = False  # to somebody who may write to it: no row rests then
         self._scratch: dict[Any, np.ndarray] = {}
+        self._moving: dict[Tensor, np.ndarray] = {}  # of large tables, which rows do not rest: see `moving_rows`
         self._plans: dict[int, tuple[list[Tensor], list[Pack], list[Tensor]]] = {}  # of each group: see `_together`
         groups = _listed(params, type(self).__name__)
         if not isinstance(groups[0], dict):
@@ -67,6 +69,16 @@ class Optimizer:
         first, and `group` holds the hyperparameters.
         """
         raise NotImplementedError(f"{type(self).__name__} has no update(self, p, g, state, group)")
+
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """What the rule remembers of each parameter, by PyTorch's names; it may be written to."""
+        self._state_is_shown = True
+        return self._state
+
+    @state.setter
+    def state(self, state: dict[Tensor, dict[str, Any]]) -> None:
+        self._state, self._state_is_shown = state, True
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; a `closure` recomputes the loss first, which is returned.
@@ -90,7 +102,7 @@ class Optimizer:
                         pack.update(functools.partial(self._apply, group))
                     for p in alone:
                         try:
-                            self._apply(group, p.array, p.grad.array, self.state[p])  # type: ignore[union-attr]  # it has one
+                            self._update_alone(group, p)
                         except ValueError as error:
                             raise ShapeError(self._misfit(p)) from error
                 finally:
@@ -104,20 +116,31 @@ class Optimizer:
         if not getattr(self.update, "elementwise", False):
             return [], moving
         before, packs, alone = self._plans.get(number, ([], [], []))
-        if list(map(id, before)) != list(map(id, moving)) or not all(pack.is_current(self.state) for pack in packs):
-            packs = packed(moving, self.state)
+        if list(map(id, before)) != list(map(id, moving)) or not all(pack.is_current(self._state) for pack in packs):
+            packs = packed(moving, self._state)
             members = {p for pack in packs for p in pack.params}
             alone = [p for p in moving if p not in members]
             self._plans[number] = moving, packs, alone
         return packs, alone
 
+    def _update_alone(self, group: Group, p: Tensor) -> None:
+        values, g, state = p.array, p.grad.array, self._state[p]  # type: ignore[union-attr]  # it has one
+        rule, known = functools.partial(self._apply, group), self._moving.pop(p, None)
+        if not getattr(self.update, "elementwise", False) or not is_large(values, g, state):
+            rule(values, g, state)
+        elif self._state_is_shown or not rests(self.update, values, group):
+            update_in_blocks(rule, values, g, state)
+        else:
+            momentum = [state[name] for name in self.update.momentum if name in state]  # type: ignore[attr-defined]
+            moving = moving_rows(g, momentum, known)
+            update_in_blocks(rule, values, g, state, np.flatnonzero(moving) if are_few(moving) else None)
+            if momentum:
+                self._moving[p] = moving
+
     def _apply(self, group: Group, p: np.ndarray, g: np.ndarray, state: dict[str, Any]) -> None:
         if group.get("maximize"):
             g = np.negative(g, out=self.scratch(g, "negative"))
-        if getattr(self.update, "elementwise", False):
-            update_in_blocks(lambda p, g, state: self.update(p, g, state, group), p, g, state)
-        else:
-            self.update(p, g, state, group)
+        self.update(p, g, state, group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, before `backward()` adds up new ones; or replace them by zeros."""
@@ -169,7 +192,7 @@ class Optimizer:
         """
         number = {p: i for i, p in enumerate(self._parameters())}
         groups = [{**group, "params": [number[p] for p in group["params"]]} for group in self.param_groups]
-        state = {number[p]: copy.deepcopy(kept) for p, kept in self.state.items() if kept}
+        state = {number[p]: copy.deepcopy(kept) for p, kept in self._state.items() if kept}
         return {"state": state, "param_groups": copy.deepcopy(groups)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -196,17 +219,18 @@ class Optimizer:
             {**copy.deepcopy(group), "params": own["params"]}
             for group, own in zip(saved, self.param_groups, strict=True)
         ]
-        self.state = defaultdict(dict, state)
+        self._state, self._state_is_shown = defaultdict(dict, state), False
+        self._moving.clear()
 
     # ---- for the rules ----------------------------------------------------------------------------------------------
 
     def scratch(self, like: np.ndarray, name: str = "") -> np.ndarray:
-        """An array shaped as `like` for intermediate results, one for all parameters of that shape; holds anything."""
-        key = like.shape, like.dtype, name
-        array = self._scratch.get(key)
-        if array is None:
-            array = self._scratch[key] = np.empty_like(like)
-        return array
+        """An array shaped as `like` for intermediate results, on memory that all parameters share; holds anything."""
+        key = like.dtype, name
+        buffer = self._scratch.get(key)
+        if buffer is None or buffer.size < like.size:
+            buffer = self._scratch[key] = np.empty(like.size, like.dtype)
+        return buffer[: like.size].reshape(like.shape)
 
     def remembered(self, state: dict[str, Any], name: str, p: np.ndarray) -> np.ndarray:
         """The array that `state` has under `name`, zeros shaped as p when it is first asked for."""
@@ -224,7 +248,7 @@ class Optimizer:
         return [p for group in self.param_groups for p in group["params"]]
 
     def _misfit(self, p: Tensor) -> str:
-        kept = {key: np.shape(value) for key, value in self.state[p].items() if isinstance(value, np.ndarray)}
+        kept = {key: np.shape(value) for key, value in self._state[p].items() if isinstance(value, np.ndarray)}
         return (
             f"{type(self).__name__}.step(): {label(p)} has a gradient of shape {p.grad.shape}"  # type: ignore[union-attr]  # it has
             + "".join(f", {key} {shape}" for key, shape in kept.items())

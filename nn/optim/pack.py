@@ -1,13 +1,10 @@
-"""Small parameters updated together, and large ones in blocks: the same numbers in less time.
+"""Small parameters updated together: the same numbers in less time.
 
 Small parameters become pieces of one long array, so that an update pays NumPy's cost per call once for all of them.
 
 A rule that treats every number by itself gives the same result, bit for bit, on a long array as on its pieces. So the
 values and gradients of small parameters are copied side by side, updated in one go, and copied back. Each parameter
 keeps its own memory; only what the rule remembers of it, `optimizer.state[p]`, becomes views of long arrays.
-
-A large parameter is updated block after block: the ten passes of a rule over a block find it in the processor's cache,
-where ten passes over the whole would fetch it from memory each time.
 """
 
 from __future__ import annotations
@@ -25,7 +22,6 @@ Rule = TypeVar("Rule", bound=Callable[..., None])
 State = dict[str, Any]
 
 SMALL = 4096  # so many numbers are copied faster than they are updated on their own
-BLOCK = 32768  # so many numbers, of each array that a rule reads, fit into the cache
 
 
 def elementwise(rule: Rule) -> Rule:
@@ -98,25 +94,3 @@ def packed(params: Sequence[Tensor], states: Mapping[Tensor, State]) -> list[Pac
         ):
             alike[array.dtype, tuple(arrays), tuple((k, v) for k, v in state.items() if k not in arrays)].append(p)
     return [Pack(members, [states[p] for p in members]) for members in alike.values() if len(members) > 1]
-
-
-def update_in_blocks(
-    rule: Callable[[np.ndarray, np.ndarray, State], None], p: np.ndarray, g: np.ndarray, state: State
-) -> None:
-    """Apply the elementwise `rule(values, gradients, state)`, to one block after the other if there are several."""
-    arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
-    whole = [p, g, *arrays.values()]
-    if not arrays or p.size <= 2 * BLOCK or not all(a.shape == p.shape and a.flags.c_contiguous for a in whole):
-        rule(p, g, state)
-        return
-    values, gradients, *kept = (a.reshape(-1) for a in whole)
-    rest = {key: value for key, value in state.items() if key not in arrays}
-    for start in range(0, p.size, BLOCK):
-        piece = slice(start, start + BLOCK)
-        views = {key: a[piece] for key, a in zip(arrays, kept, strict=True)}
-        after = rest | views
-        rule(values[piece], gradients[piece], after)
-        for key, a in zip(arrays, kept, strict=True):
-            if after[key] is not views[key]:
-                a[piece] = after[key]
-    state.update((key, value) for key, value in after.items() if key not in arrays)

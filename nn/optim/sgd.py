@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .blocks import rests_without
 from .optimizer import Group, Optimizer
 from .pack import elementwise
 
@@ -52,6 +53,7 @@ class SGD(Optimizer):
         super().__init__(params, {**hyperparameters, "nesterov": nesterov, "maximize": maximize})
 
     @elementwise
+    @rests_without("momentum_buffer")
     def update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """One step of the formula above."""
         if weight_decay := group["weight_decay"]:
