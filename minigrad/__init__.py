@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from . import autograd, numpy_protocol, ops, porting
+from . import autograd, heap, numpy_protocol, ops, porting
 from .autograd import (
     detect_anomaly,
     enable_grad,
@@ -519,3 +519,5 @@ lazily(
 # Where PyTorch has them, too.
 vars(autograd).update(gradcheck=gradcheck, gradgradcheck=gradgradcheck)
 lazily(autograd.__name__, {"function": "Function once_differentiable"})
+
+heap.keep_freed_memory()
