@@ -23,7 +23,7 @@ import numpy as np
 
 from . import memory
 from .errors import ShapeError
-from .sums import column_sums
+from .sums import TallProduct, column_sums
 from .tensor import Tensor, label, wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -380,7 +380,7 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             shape, collected = target.shape, gradients.get(target)
             if results is None:
                 rule, reads = plan.rules[i]
-                if collected is not None and target in owned and not observers and hasattr(rule, "into"):
+                if type(collected) is np.ndarray and target in owned and not observers and hasattr(rule, "into"):
                     rule.into(collected, g, *read(reads, saved, shape))  # the rule in place, without its zeros
                     if plan.selects or (masked and node in masked):
                         masked.add(target)
@@ -407,6 +407,8 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
                 if plan.elementwise and gradient.shape == g.shape:
                     gradient = np.where(g == 0, 0, gradient)
             if observers:
+                if type(gradient) is TallProduct:
+                    gradient = np.asarray(gradient)
                 for observer in observers:
                     observer.gradient(node, i, g, gradient)
             if collected is None:
@@ -418,20 +420,19 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             elif target in owned:
                 gradients[target] += gradient
             else:
-                gradients[target] = collected + gradient
-                if not record:
+                gradients[target] = total = collected + gradient
+                if type(total) is np.ndarray:
                     owned.add(target)
         if freed is not None:
             node.saved = freed
 
     leaves = gradients if wanted is None else {leaf: g for leaf, g in gradients.items() if leaf in wanted}
+    if not record:  # before any hook, which may write to what a TallProduct waits to read
+        leaves = {leaf: np.asarray(g) if leaf in owned else np.array(g) for leaf, g in leaves.items()}
     for leaf, g in leaves.items():
         if leaf.hooks is not None:
             g = _run_hooks(leaf.hooks, g, record)
-        if record:
-            arrived[leaf] = g.clone()
-        else:
-            arrived[leaf] = np.asarray(g) if leaf in owned else np.array(g)
+        arrived[leaf] = g.clone() if record else g
     return arrived
 
 
@@ -444,6 +445,8 @@ def read(reads: Any, saved: Sequence[Any], shape: tuple[int, ...]) -> list[Any]:
 
 def sum_to(gradient: Any, shape: tuple[int, ...], node: Node, i: int) -> Any:
     """Undo broadcasting: sum `gradient` over the dimensions along which an input of `shape` had been spread."""
+    if type(gradient) is TallProduct:
+        gradient = np.asarray(gradient)
     dims = _spread_dims(gradient.shape, shape)
     if dims is None:
         raise ShapeError(

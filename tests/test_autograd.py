@@ -1009,6 +1009,13 @@ def test_nodes_say_what_they_are():
 # ---- what a node knows for those who look at the graph ---------------------------------------------------------------
 
 
+def test_a_number_that_is_indexed_and_used_otherwise():
+    x = minigrad.tensor(2.0, requires_grad=True)
+    row = x[None] * minigrad.tensor([5.0])
+    (x * 3.0 + row.sum()).backward()  # the product answers with a mere number, to which the index then adds
+    assert x.grad.item() == 8.0
+
+
 def test_a_node_remembers_its_arguments_and_small_results():
     w, x, mask = leaf(0.1, 0.2, 0.3), minigrad.tensor([1.0, 2.0, 3.0], name="x"), minigrad.tensor([True, False, True])
     y = (w * x).masked_fill(mask, -1.0).sum(dim=0)

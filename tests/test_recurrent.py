@@ -267,10 +267,15 @@ def test_gradients(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", [GRUCell, LSTMCell])
-def test_gradients_of_cells(kind: Any) -> None:
+@pytest.mark.parametrize("batch", [(2,), (1,), ()], ids=str)
+def test_gradients_of_cells(kind: Any, batch: tuple[int, ...]) -> None:
     cell = kind(3, 5).double()
-    assert gradcheck(cell, random(2, 3))
-    assert gradgradcheck(cell, random(2, 3))
+    inputs = [random(*batch, 3), random(*batch, 5)]
+    if kind is LSTMCell:
+        assert gradcheck(lambda x, h: cell(x, (h, 2 * h)), inputs)
+    else:
+        assert gradcheck(cell, inputs)
+    assert gradgradcheck(cell, random(*batch, 3))
 
 
 # ---- packed sequences -----------------------------------------------------------------------------------------------

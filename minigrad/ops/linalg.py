@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..op import op, with_aliases
+from ..sums import tall, tall_product
 from . import shape as shapes
 from .reduce import dim_of
 
@@ -24,26 +25,21 @@ from .reduce import dim_of
 def _matmul_a(g: Any, a: Any, b: Any) -> Any:
     """∂(a @ b): g @ bᵀ. A vector counts as one row (a) or one column (b) that is then dropped."""
     if b.ndim == 1:
-        return np.expand_dims(g, -1) * b
+        return g[..., None] * b
     if a.ndim == 1:
-        return np.squeeze(np.matmul(b, np.expand_dims(g, -1)), -1)
-    return np.matmul(g, np.swapaxes(b, -1, -2))
+        return (b @ g[..., None])[..., 0]
+    return g @ b.mT
 
 
 def _matmul_b(g: Any, a: Any, b: Any) -> Any:
-    """∂(a @ b): aᵀ @ g. If one matrix b meets a stack of a, the stack is one tall matrix."""
-    if a.ndim == 1:
-        return g * a if b.ndim == 1 else np.expand_dims(a, -1) * np.expand_dims(g, -2)
+    """∂(a @ b): aᵀ @ g. If one matrix b meets a stack of a, the stack is one tall matrix; a vector is one row."""
     if b.ndim == 1:
-        return np.squeeze(np.matmul(np.swapaxes(a, -1, -2), np.expand_dims(g, -1)), -1)
-    if b.ndim == 2 and a.ndim > 2:
-        a, g = tall(a), tall(g)
-    return np.matmul(np.swapaxes(a, -1, -2), g)
-
-
-def tall(x: Any) -> Any:
-    """All leading dimensions as one: a stack of matrices as one tall matrix."""
-    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        return g * a if a.ndim == 1 else (a.mT @ g[..., None])[..., 0]
+    if b.ndim == 2:
+        return tall_product(a, g)
+    if a.ndim == 1:
+        return a[:, None] * g[..., None, :]
+    return a.mT @ g
 
 
 matmul = op(np.matmul, "matmul", a=_matmul_a, b=_matmul_b)
@@ -56,7 +52,7 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
             f"linear: x has {x.shape[-1] if x.ndim else 'no'} features (shape {x.shape}), but the weight {weight.shape}"
             f" takes {weight.shape[-1]}; the last dimension of x must be the layer's in_features"
         )
-    y = tall(x) @ weight.T
+    y = tall(x).dot(weight.T)
     if bias is not None:
         y = np.add(y, bias, out=y if bias.dtype == y.dtype else None)
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], len(weight))
@@ -69,7 +65,7 @@ def _linear_x(g: Any, weight: Any) -> Any:
 
 def _linear_weight(g: Any, x: Any) -> Any:
     """gᵀ x, all leading dimensions together."""
-    return tall(g).T @ tall(x)
+    return tall_product(g, x)
 
 
 linear = op(_linear, "linear", x=_linear_x,

@@ -14,6 +14,8 @@ answer is 0. With `reverse` the loop runs from the last step to the first, so th
 How the kernels save time. States are columns, (H, B), so that each gate is one block of memory. The sigmoid is a tanh,
 σ(z) = (1 + tanh(z / 2)) / 2, so one call serves all gates. Going back, the derivatives of all gates are found for all
 steps at once, and the loop only multiplies them by what arrives; the weights' gradients are one product over all steps.
+A cell sees one step. Its gates are blocks, too, (gates, B, H), and where it has few rows, the products for its weights
+wait for those of the other steps: see `TallProduct`.
 """
 
 from __future__ import annotations
@@ -25,13 +27,27 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..op import fused
-from ..sums import column_sums
+from ..sums import column_sums, tall, tall_product
 from .elementwise import relu, sigmoid
 from .fused import Needs
-from .linalg import linear, tall
+from .linalg import linear
 from .shape import chunk
 
 # ---- one step -------------------------------------------------------------------------------------------------------
+
+
+def _blocks(z: np.ndarray, gates: int, bias: Any = 0) -> np.ndarray:
+    """z + bias, (…, gates · H), with each gate as one block of memory: (gates, …, H)."""
+    *lead, rows = z.shape
+    size = rows // gates
+    z = z.reshape(*lead, gates, size).transpose(len(lead), *range(len(lead)), -1)
+    return np.add(z, bias.reshape(gates, *[1 for _ in lead], size) if np.ndim(bias) else bias, order="C")
+
+
+def _rows(blocks: np.ndarray) -> np.ndarray:
+    """What `_blocks` took apart, (…, gates · H)."""
+    gates, *lead, size = blocks.shape
+    return blocks.transpose(*range(1, len(lead) + 1), 0, -1).reshape(*lead, gates * size)
 
 
 def _to_sigmoid(z: np.ndarray) -> None:
@@ -61,38 +77,44 @@ def rnn_step(zx: Any, zh: Any, nonlinearity: str = "tanh") -> Any:
     return np.tanh(zx + zh) if nonlinearity == "tanh" else relu(zx + zh)
 
 
-def _gru_step_forward(zx: np.ndarray, zh: np.ndarray, h: np.ndarray) -> Any:
-    size = h.shape[-1]
-    gates = zx[..., : 2 * size] + zh[..., : 2 * size]
+def _gru_step(zx: np.ndarray, zh: np.ndarray, h: np.ndarray) -> Any:
+    """The new state, and what its gradient needs, from zx and zh as blocks (3, …, H)."""
+    gates = zx[:2] + zh[:2]
     _to_sigmoid(gates)
-    reset, update = gates[..., :size], gates[..., size:]
-    candidate = reset * zh[..., 2 * size :]
-    candidate += zx[..., 2 * size :]
+    reset, update = gates
+    new_h = zh[2]
+    candidate = reset * new_h
+    candidate += zx[2]
     np.tanh(candidate, out=candidate)
     y = h - candidate
     y *= update
     y += candidate
-    return y, (gates, candidate)
+    return y, (gates, candidate, new_h)
 
 
-def _gru_step_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: np.ndarray, h: np.ndarray) -> Any:
+def _gru_step_forward(zx: np.ndarray, zh: np.ndarray, h: np.ndarray) -> Any:
+    return _gru_step(_blocks(zx, 3), _blocks(zh, 3), h)
+
+
+def _gru_step_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: Any, h: np.ndarray) -> Any:
     """With gates r, u and candidate n: dn = g (1 − u) (1 − n²), dr = dn zh_n r (1 − r), du = g (h − n) u (1 − u), dh =
     g u.
     """
-    gates, candidate = kept
-    size = h.shape[-1]
-    reset, update = gates[..., :size], gates[..., size:]
-    dzx = np.empty((*g.shape[:-1], 3 * size), g.dtype)
-    dgates, dnew = dzx[..., : 2 * size], dzx[..., 2 * size :]
-    np.multiply(g, 1 - update, out=dnew)
+    gates, candidate, new_h = kept
+    reset, update = gates
+    dz = np.empty((3, *g.shape), g.dtype)
+    dgates, dnew = dz[:2], dz[2]
+    np.subtract(1, gates, out=dgates)
+    np.multiply(g, dgates[1], out=dnew)
     dnew *= 1 - candidate * candidate
-    np.multiply(dnew, zh[..., 2 * size :], out=dgates[..., :size])
-    np.multiply(g, h - candidate, out=dgates[..., size:])
     dgates *= gates
-    dgates *= 1 - gates
-    dzh = dzx.copy()
-    dzh[..., 2 * size :] *= reset
-    return dzx, dzh, g * update
+    dgates[0] *= dnew
+    dgates[0] *= new_h
+    dgates[1] *= g
+    dgates[1] *= h - candidate
+    dzh = dz.copy()
+    dzh[2] *= reset
+    return _rows(dz), _rows(dzh), g * update
 
 
 @fused(wrt=("zx", "zh", "h"), forward=_gru_step_forward, backward=_gru_step_backward)
@@ -106,34 +128,41 @@ def gru_step(zx: Any, zh: Any, h: Any) -> Any:
     return (1 - update) * candidate + update * h
 
 
-def _lstm_states_forward(zx: np.ndarray, zh: np.ndarray, c: np.ndarray) -> Any:
-    size = c.shape[-1]
-    gates = zx + zh
-    candidate = np.tanh(gates[..., 2 * size : 3 * size])
-    _to_sigmoid(gates)
-    i, f, o = gates[..., :size], gates[..., size : 2 * size], gates[..., 3 * size :]
+def _lstm_step(z: np.ndarray, c: np.ndarray) -> Any:
+    """The new states, one above the other, and what their gradient needs, from z = zx + zh as blocks (4, …, H)."""
+    candidate = np.tanh(z[2])
+    _to_sigmoid(z)
+    z[2] = candidate
     states = np.empty((2, *candidate.shape), candidate.dtype)
-    np.multiply(f, c, out=states[1])
-    states[1] += i * candidate
-    tanh_c = np.tanh(states[1])
-    np.multiply(o, tanh_c, out=states[0])
-    return states, (gates, candidate, tanh_c)
+    h_new, c_new = states
+    np.multiply(z[1], c, out=c_new)
+    c_new += z[0] * candidate
+    tanh_c = np.tanh(c_new)
+    np.multiply(z[3], tanh_c, out=h_new)
+    return states, (z, tanh_c)
+
+
+def _lstm_states_forward(zx: np.ndarray, zh: np.ndarray, c: np.ndarray) -> Any:
+    return _lstm_step(_blocks(zx + zh, 4), c)
 
 
 def _lstm_states_backward(g: np.ndarray, kept: Any, needs: Needs, zx: Any, zh: Any, c: np.ndarray) -> Any:
     """δ = dc + dh o (1 − tanh² c'); then di = δ g̃ i (1 − i), df = δ c f (1 − f), dg̃ = δ i (1 − g̃²), do = dh
     tanh(c') o (1 − o), and to c goes δ f.
     """
-    gates, candidate, tanh_c = kept
-    size = c.shape[-1]
-    i, f, o = gates[..., :size], gates[..., size : 2 * size], gates[..., 3 * size :]
+    gates, tanh_c = kept
+    i, f, candidate, o = gates
     dh, dc = g
     dc = dc + dh * o * (1 - tanh_c * tanh_c)
-    dz = gates * (1 - gates)  # first the slopes of the gates, then what arrives
-    dz[..., :size] *= dc * candidate
-    dz[..., size : 2 * size] *= dc * c
-    np.multiply(dc * i, 1 - candidate * candidate, out=dz[..., 2 * size : 3 * size])
-    dz[..., 3 * size :] *= dh * tanh_c
+    dz = 1 - gates  # first the slopes of the gates, then what arrives
+    dz *= gates
+    np.multiply(i, 1 - candidate * candidate, out=dz[2])
+    dz[0] *= candidate
+    dz[1] *= c
+    dz[:3] *= dc
+    dz[3] *= tanh_c
+    dz[3] *= dh
+    dz = _rows(dz)
     return dz, dz.copy() if needs["zh"] else None, dc * f
 
 
@@ -158,45 +187,53 @@ def lstm_step(zx: Any, zh: Any, c: Any) -> tuple[Any, Any]:
 # ---- one step, with the weights -------------------------------------------------------------------------------------
 
 
-def _projections(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any) -> tuple[Any, Any]:
-    """W_ih x + b_ih and W_hh h + b_hh, on arrays."""
-    zx, zh = x @ weight_ih.T, h @ weight_hh.T
-    return zx if bias_ih is None else zx + bias_ih, zh if bias_hh is None else zh + bias_hh
+def _product(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """x Wᵀ for few rows x, computed as (W xᵀ)ᵀ, which can take half the time."""
+    if x.ndim > 2:
+        raise ShapeError(f"a cell takes one step (B, D) or (D) at a time, not {x.shape}")
+    return weight.dot(x.T).T
+
+
+def _given(bias: Any) -> Any:
+    """The bias, or 0 where there is none."""
+    return 0 if bias is None else bias
 
 
 def _weight_gradients(
     needs: Needs, dzx: np.ndarray, dzh: np.ndarray, x: np.ndarray, h: np.ndarray, weight_ih: np.ndarray
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """The gradients of x, weights and biases, from those of W_ih x + b_ih and of W_hh h + b_hh, (…, rows) both."""
     dzx, dzh = tall(dzx), tall(dzh)
-    found = {}
+    found: dict[str, Any] = {}
     if needs["x"]:
-        found["x"] = (dzx @ weight_ih).reshape(x.shape)
+        found["x"] = dzx.dot(weight_ih).reshape(x.shape)
     if needs["weight_ih"]:
-        found["weight_ih"] = dzx.T @ tall(x)
+        found["weight_ih"] = tall_product(dzx, x)
     if needs["weight_hh"]:
-        found["weight_hh"] = dzh.T @ tall(h)
+        found["weight_hh"] = tall_product(dzh, h)
     if needs["bias_ih"]:
         found["bias_ih"] = column_sums(dzx)
     if needs["bias_hh"]:
-        found["bias_hh"] = column_sums(dzh)
+        found["bias_hh"] = found["bias_ih"].copy() if dzh is dzx and needs["bias_ih"] else column_sums(dzh)
     return found
 
 
 def _cell_gradients(
-    needs: Needs, dzx: np.ndarray, dzh: np.ndarray, stays: Any, x: Any, h: Any, weight_ih: Any, weight_hh: Any
-) -> dict[str, np.ndarray]:
-    """Those and the gradient of h, of which `stays` is the part that does not go through W_hh."""
+    needs: Needs, dzx: np.ndarray, dzh: np.ndarray, x: Any, h: Any, weight_ih: Any, weight_hh: Any
+) -> dict[str, Any]:
+    """Those, and that of h where it goes through W_hh."""
     found = _weight_gradients(needs, dzx, dzh, x, h, weight_ih)
     if needs["h"]:
-        found["h"] = dzh @ weight_hh + stays
+        found["h"] = dzh.dot(weight_hh)
     return found
 
 
 def _rnn_cell_forward(
     x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, nonlinearity: str = "tanh"
 ) -> Any:
-    return _rnn_step_forward(*_projections(x, h, weight_ih, weight_hh, bias_ih, bias_hh), nonlinearity)
+    y = np.add(_product(weight_ih, x) + _product(weight_hh, h), _given(bias_ih) + _given(bias_hh), order="C")
+    y = np.tanh(y, out=y) if nonlinearity == "tanh" else np.maximum(y, 0, out=y)
+    return y, (y,)
 
 
 def _rnn_cell_backward(
@@ -204,7 +241,7 @@ def _rnn_cell_backward(
 ) -> Any:
     """From dz = g (1 − h'²), the gradient of the sum in tanh, as of two linear layers."""
     dz, _ = _rnn_step_backward(g, kept, {"zh": False}, None, None, rest[-1])
-    found = _cell_gradients(needs, dz, dz, 0, x, h, weight_ih, weight_hh)
+    found = _cell_gradients(needs, dz, dz, x, h, weight_ih, weight_hh)
     return [found.get(name) for name in needs]
 
 
@@ -216,23 +253,24 @@ def _rnn_cell_backward(
 def rnn_cell(
     x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, nonlinearity: str = "tanh"
 ) -> Any:
-    """One step of a plain recurrent cell: x (…, D), h (…, H) → (…, H)."""
+    """One step of a plain recurrent cell: x (B, D), h (B, H) → (B, H), or without B."""
     return rnn_step(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), nonlinearity)
 
 
 def _gru_cell_forward(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None) -> Any:
-    zx, zh = _projections(x, h, weight_ih, weight_hh, bias_ih, bias_hh)
-    y, kept = _gru_step_forward(zx, zh, h)
-    return y, (zh, *kept)
+    zx = _blocks(_product(weight_ih, x), 3, _given(bias_ih))
+    zh = _blocks(_product(weight_hh, h), 3, _given(bias_hh))
+    return _gru_step(zx, zh, h)
 
 
 def _gru_cell_backward(
     g: Any, kept: Any, needs: Needs, x: Any, h: Any, weight_ih: Any, weight_hh: Any, *biases: Any
 ) -> Any:
     """Those of the step, and from there as of two linear layers."""
-    zh, *kept = kept
-    dzx, dzh, stays = _gru_step_backward(g, kept, needs, None, zh, h)
-    found = _cell_gradients(needs, dzx, dzh, stays, x, h, weight_ih, weight_hh)
+    dzx, dzh, stays = _gru_step_backward(g, kept, needs, None, None, h)
+    found = _cell_gradients(needs, dzx, dzh, x, h, weight_ih, weight_hh)
+    if needs["h"]:
+        found["h"] += stays
     return [found.get(name) for name in needs]
 
 
@@ -242,14 +280,15 @@ def _gru_cell_backward(
     backward=_gru_cell_backward,
 )
 def gru_cell(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None) -> Any:
-    """One step of a GRU: x (…, D), h (…, H) → (…, H)."""
+    """One step of a GRU: x (B, D), h (B, H) → (B, H), or without B."""
     return gru_step(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), h)
 
 
 def _lstm_cell_forward(
     x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None
 ) -> Any:
-    return _lstm_states_forward(*_projections(x, h, weight_ih, weight_hh, bias_ih, bias_hh), c)
+    z = _product(weight_ih, x) + _product(weight_hh, h)
+    return _lstm_step(_blocks(z, 4, _given(bias_ih) + _given(bias_hh)), c)
 
 
 def _lstm_cell_backward(
@@ -257,7 +296,7 @@ def _lstm_cell_backward(
 ) -> Any:
     """Those of the step, and from there as of two linear layers."""
     dz, _, dc = _lstm_states_backward(g, kept, {"zh": False}, None, None, c)
-    found = _cell_gradients(needs, dz, dz, 0, x, h, weight_ih, weight_hh) | {"c": dc}
+    found = _cell_gradients(needs, dz, dz, x, h, weight_ih, weight_hh) | {"c": dc}
     return [found.get(name) for name in needs]
 
 
@@ -267,7 +306,7 @@ def _lstm_cell_backward(
     backward=_lstm_cell_backward,
 )
 def lstm_cell(x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None) -> Any:
-    """One step of an LSTM: x (…, D), h and c (…, H) → both one above the other, (2, …, H)."""
+    """One step of an LSTM: x (B, D), h and c (B, H) → both one above the other, (2, B, H), or without B."""
     return lstm_states(linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh), c)
 
 
