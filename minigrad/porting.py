@@ -78,7 +78,6 @@ INSTEAD = {
     "ConvTranspose1d": "it is not here; spread the input with zeros between its entries, and use Conv1d",
     "ConvTranspose2d": "it is not here; spread the input with zeros between its entries, and use Conv2d",
     "Conv3d": "there are Conv1d and Conv2d",
-    "BatchNorm2d": "there are BatchNorm1d for (B, C) and (B, C, T), and GroupNorm and LayerNorm for any shape",
     "InstanceNorm1d": "it is GroupNorm with a group for each channel: nn.GroupNorm(C, C, affine=False)",
     "InstanceNorm2d": "it is GroupNorm with a group for each channel: nn.GroupNorm(C, C, affine=False)",
     "CTCLoss": "it is not here; a linear-chain alignment is what nn.CRF learns",

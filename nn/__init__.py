@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     )
     from .module import Module, Parameter
     from .multihead import MultiheadAttention
-    from .norm import BatchNorm1d, GroupNorm, LayerNorm, LazyBatchNorm1d, RMSNorm
+    from .norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LazyBatchNorm1d, RMSNorm
     from .overview import summary
     from .positions import (
         ALiBi,
@@ -140,6 +140,7 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
     "Bilinear",
     "Conv1d",
     "Conv2d",
@@ -286,7 +287,7 @@ lazily(
         "masks": "",
         "module": "Module Parameter",
         "multihead": "MultiheadAttention",
-        "norm": "BatchNorm1d GroupNorm LayerNorm LazyBatchNorm1d RMSNorm",
+        "norm": "BatchNorm1d BatchNorm2d GroupNorm LayerNorm LazyBatchNorm1d RMSNorm",
         "normalisation": "",
         "optim": "",
         "overview": "summary",

@@ -21,7 +21,7 @@ from minigrad.errors import DimError
 from minigrad.ops import fused, index
 from minigrad.ops.attention import BLOCK, attention
 from minigrad.ops.convolution import conv1d, conv2d
-from minigrad.ops.elementwise import elu, gelu, hardtanh, leaky_relu, silu, softplus
+from minigrad.ops.elementwise import cut_log, elu, gelu, hardtanh, leaky_relu, logistic_loss, silu, softplus
 from minigrad.ops.index import one_hot, plain_values
 from minigrad.ops.linalg import linear
 from minigrad.ops.shape import pad
@@ -448,28 +448,24 @@ def batch_norm(
     """
     if input.ndim < 2:
         raise ShapeError(f"batch_norm: an input (B, C, …) is needed, not {input.shape}")
-    over = (0, *range(2, input.ndim))
-    channels = (1, -1) + (1,) * (input.ndim - 2)
     if training:
-        n = math.prod(input.shape[d] for d in over)
+        n = input.shape[0] * math.prod(input.shape[2:])
         if n < 2:
             raise ShapeError(
                 f"batch_norm: training needs a variance, and so 2 values per channel or more, but the input "
                 f"{input.shape} has {n}; give more, or call eval()"
             )
-        mean = input.mean(over, keepdim=True)  # (1, C, 1…)
-        centred = input - mean
-        variance = (centred * centred).mean(over, keepdim=True)
+        _check_floats("batch_norm", input)
+        statistics = fused.channel_statistics(input)
         if running_mean is not None and running_var is not None:
             with no_grad():
-                running_mean.lerp_(mean.detach().reshape(-1), momentum)
-                running_var.lerp_(variance.detach().reshape(-1) * (n / (n - 1)), momentum)
-    else:
-        if running_mean is None or running_var is None:
-            raise ValueError("batch_norm: without running statistics there is nothing to use outside training")
-        centred = input - running_mean.reshape(channels)
-        variance = running_var.reshape(channels)
-    y = centred * (variance + eps).rsqrt()
+                running_mean.lerp_(statistics[0], momentum)
+                running_var.lerp_(statistics[1] * (n / (n - 1)), momentum)
+        return fused.batch_norm(input, statistics, weight, bias, eps)
+    if running_mean is None or running_var is None:
+        raise ValueError("batch_norm: without running statistics there is nothing to use outside training")
+    channels = (-1,) + (1,) * (input.ndim - 2)
+    y = (input - running_mean.reshape(channels)) * (running_var.reshape(channels) + eps).rsqrt()
     if weight is not None:
         y = y * weight.reshape(channels)
     return y if bias is None else y + bias.reshape(channels)
@@ -608,7 +604,6 @@ def cross_entropy(
         return _against_distribution(input, target, weight, reduction, label_smoothing)
     _check_reduction("cross_entropy", reduction)
     rows, flat = _rows("cross_entropy", input, labels)
-    _check_labels("cross_entropy", flat, rows.shape[1], weight, ignore_index)
     losses = fused.cross_entropy(rows, flat, weight, ignore_index, reduction, label_smoothing)
     return losses.reshape(labels.shape) if reduction == "none" else losses
 
@@ -669,18 +664,14 @@ def binary_cross_entropy(
     tensor([  0.6931, 100.    ])
     """
     _check_same("binary_cross_entropy", input, target)
-    if not ((input >= 0) & (input <= 1)).all():
+    values = plain_values(input)
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
         raise ValueError(
-            f"binary_cross_entropy: probabilities lie in [0, 1], but the input goes from {input.min().item():g} to "
-            f"{input.max().item():g}; for scores there is binary_cross_entropy_with_logits"
+            f"binary_cross_entropy: probabilities lie in [0, 1], but the input goes from {values.min():g} to "
+            f"{values.max():g}; for scores there is binary_cross_entropy_with_logits"
         )
-    losses = -(target * _cut_log(input) + (1 - target) * _cut_log(1 - input))
+    losses = -(target * cut_log(input) + (1 - target) * cut_log(1 - input))
     return _reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
-
-
-def _cut_log(p: Tensor) -> Tensor:
-    """log p, or −100 where it is less, with gradient 0 there."""
-    return p.masked_fill(p == 0, 1.0).log().masked_fill(p == 0, -100.0).clamp(min=-100.0)
 
 
 def binary_cross_entropy_with_logits(
@@ -703,8 +694,10 @@ def binary_cross_entropy_with_logits(
     tensor(0.6931)
     """
     _check_same("binary_cross_entropy_with_logits", input, target)
-    positive = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
-    losses = (1 - target) * input - positive * logsigmoid(input)
+    if pos_weight is None:
+        losses = logistic_loss(input, target)
+    else:
+        losses = (1 - target) * input - (1 + (pos_weight - 1) * target) * logsigmoid(input)
     return _reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import minigrad
 from minigrad import ShapeError, Tensor
@@ -94,19 +95,10 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class BatchNorm1d(Module):
-    """(x − mean) / √(variance + ε) · weight + bias, channel by channel, with mean and variance over the batch.
+class _BatchNorm(Module):
+    """What `BatchNorm1d` and `BatchNorm2d` share; they differ in the shapes that they take."""
 
-    In training the statistics are those of the batch, and the buffers `running_mean` and `running_var` move towards
-    them by `momentum` (None: they are the plain mean over all batches so far); in evaluation the buffers are used.
-    Without `track_running_stats` the batch's own are used always.
-
-    **Shapes**: (B, C) or (B, C, T) → the same; weight and bias (C), initially ones and zeros.
-
-    **Raises** `ShapeError` for other shapes, or in training for a single value per channel or none.
-
-    Source: Ioffe and Szegedy, "Batch Normalization" (2015), arXiv:1502.03167.
-    """
+    shapes: ClassVar[dict[int, str]]  # by the number of dimensions, what an input looks like behind (B, C
 
     def __init__(
         self,
@@ -129,9 +121,10 @@ class BatchNorm1d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each channel."""
-        if input.ndim not in (2, 3) or input.shape[1] != self.num_features:
-            c = self.num_features
-            raise ShapeError(f"BatchNorm1d({c}): an input (B, {c}) or (B, {c}, T) is needed, not {input.shape}")
+        if input.ndim not in self.shapes or input.shape[1] != self.num_features:
+            c, name = self.num_features, type(self).__name__
+            wanted = " or ".join(f"(B, {c}{rest})" for rest in self.shapes.values())
+            raise ShapeError(f"{name}({c}): an input {wanted} is needed, not {input.shape}")
         momentum = self.momentum
         if self.training and self.track_running_stats:
             self.num_batches_tracked += 1
@@ -154,6 +147,40 @@ class BatchNorm1d(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
+
+
+class BatchNorm1d(_BatchNorm):
+    """(x − mean) / √(variance + ε) · weight + bias, channel by channel, with mean and variance over the batch.
+
+    In training the statistics are those of the batch, and the buffers `running_mean` and `running_var` move towards
+    them by `momentum` (None: they are the plain mean over all batches so far); in evaluation the buffers are used.
+    Without `track_running_stats` the batch's own are used always.
+
+    **Shapes**: (B, C) or (B, C, T) → the same; weight and bias (C), initially ones and zeros.
+
+    **Raises** `ShapeError` for other shapes, or in training for a single value per channel or none.
+
+    Source: Ioffe and Szegedy, "Batch Normalization" (2015), arXiv:1502.03167.
+    """
+
+    shapes: ClassVar[dict[int, str]] = {2: "", 3: ", T"}
+
+
+class BatchNorm2d(_BatchNorm):
+    """`BatchNorm1d` for images: mean and variance of a channel are taken over the batch and all places.
+
+    **Shapes**: (B, C, height, width) → the same; weight and bias (C), initially ones and zeros.
+
+    **Raises** `ShapeError` for other shapes, or in training for a single value per channel or none.
+
+    Source: Ioffe and Szegedy, "Batch Normalization" (2015), arXiv:1502.03167, section 3.2.
+
+    >>> image = minigrad.tensor([[[[1.0, 3.0]], [[0.0, 20.0]]]])    # two channels of 1 × 2 pixels
+    >>> BatchNorm2d(2, eps=0.0)(image).tolist()
+    [[[[-1.0, 1.0]], [[-1.0, 1.0]]]]
+    """
+
+    shapes: ClassVar[dict[int, str]] = {4: ", height, width"}
 
 
 class LazyBatchNorm1d(BatchNorm1d):

@@ -27,7 +27,7 @@ import minigrad as mg
 from minigrad.methods import to_dtype
 from minigrad.op import identity
 from minigrad.ops import attention, convolution, fused, index, linalg, recurrent, reduce, shape, window
-from minigrad.ops.elementwise import elu, gelu, hardtanh, leaky_relu, silu, softplus
+from minigrad.ops.elementwise import cut_log, elu, gelu, hardtanh, leaky_relu, logistic_loss, silu, softplus
 
 Array = np.ndarray
 inf, nan = math.inf, math.nan
@@ -241,6 +241,9 @@ ACTIVATIONS = [
          given([[-1.7, 0.3, 1.2], [0.8, -0.6, -1.1]])),
     Case("hardtanh: bounds", lambda x: hardtanh(x, -0.5, 2.0), lambda x: np.minimum(np.maximum(x, -0.5), 2),
          given([[-1.7, 0.3, 2.2], [0.8, -0.6, 1.1]])),
+    Case("cut_log", cut_log, np.log, positive(2, 3), order=3),
+    *broadcasts("logistic_loss", logistic_loss, lambda x, t: -t * np.log(sigmoid(x)) - (1 - t) * np.log(sigmoid(-x)),
+                real, positive),
 ]  # fmt: skip
 
 CHOOSING = [
@@ -916,6 +919,10 @@ WINDOWS = [
          lambda x, w: convolved(x, w, None, 1, (0, 1), (1, 1)), real(2, 3, 5, 7), real(5, 3, 2, 3), needs=(2, 3, 5, 7)),
     Case("conv2d: one example", mg.conv2d, lambda x, w, b: convolved(x[None], w, b)[0], real(3, 5, 7), real(5, 3, 2, 3),
          real(5), needs=(2, 3, 5, 7)),
+    Case("window_max", lambda x: window.window_max(x, (3, 2), (2, 1), (1, 1)),
+         lambda x: pooled(x, np.max, [3, 2], [2, 1]), apart(2, 5, 7), needs=(5, 7)),
+    Case("window_sum", lambda x: window.window_sum(x, (3, 2), (2, 1), (1, 1)),
+         lambda x: pooled(x, np.sum, [3, 2], [2, 1]), real(2, 5, 7), needs=(5, 7)),
     Case("max_pool1d", lambda x: window.max_pool1d(x, 3), lambda x: pooled(x, np.max, [3], [3]), apart(2, 3, 7),
          needs=(7,)),
     Case("max_pool1d: stride and padding", lambda x: window.max_pool1d(x, 3, 2, 1),
@@ -979,6 +986,18 @@ def softmax(x: Array, dim: int) -> Array:
 def normalised(x: Array, ndim: int, eps: float) -> Array:
     dims = tuple(range(-ndim, 0))
     return (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + eps)
+
+
+def batch_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """The operation, with the statistics of x."""
+    return fused.batch_norm(x, fused.channel_statistics(x), weight, bias, eps)
+
+
+def batch_normalised(x: Array, eps: float = 1e-5) -> Array:
+    """Each channel with mean 0 and variance 1."""
+    rows = np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
+    rows = (rows - rows.mean(1, keepdims=True)) / np.sqrt(rows.var(1, keepdims=True) + eps)
+    return np.moveaxis(rows.reshape(x.shape[1], x.shape[0], *x.shape[2:]), 0, 1)
 
 
 def rms_normalised(x: Array, ndim: int, eps: float = 1e-6) -> Array:
@@ -1050,6 +1069,14 @@ COMPOSED = [
          real(5)),
     Case("rms_norm: two dims", lambda x, w: fused.rms_norm(x, 2, w, 0.1), lambda x, w: rms_normalised(x, 2, 0.1) * w,
          real(2, 3, 5), real(3, 5)),
+    Case("channel_statistics", fused.channel_statistics, lambda x: np.stack([x.mean((0, 2)), x.var((0, 2))]),
+         real(2, 3, 5), order=0),
+    Case("batch_norm", batch_norm, batch_normalised, given(np.linspace(-1, 2, 15).reshape(5, 3) ** 2), order=3),
+    Case("batch_norm: weight and bias", lambda x, w, b: batch_norm(x, w, b, 1e-3),
+         lambda x, w, b: batch_normalised(x, 1e-3) * w[:, None, None] + b[:, None, None],
+         given(np.linspace(-1, 2, 60).reshape(2, 3, 5, 2) ** 2), real(3), real(3)),
+    Case("batch_norm: bias alone", lambda x, b: batch_norm(x, None, b),
+         lambda x, b: batch_normalised(x) + b[:, None], given(np.linspace(-1, 2, 30).reshape(2, 3, 5) ** 2), real(3)),
     Case("cross_entropy", fused.cross_entropy, cross_entropy, real(7, 5), whole(5, 7), order=3),
     *cross_entropies(),
 ]  # fmt: skip
@@ -1240,6 +1267,9 @@ CORNERS = [
            [[1, 0, 0], [0, 2, 0]]),
     Corner("asin: at 1", mg.asin, [[1.0]], [math.pi / 2], [[inf]]),
     Corner("log: of 0", mg.log, [[0.0, 2.0]], [-inf, math.log(2)], [[inf, 1]], noisy=True),
+    Corner("cut_log: of nearly nothing", cut_log, [[0.0, 1e-50, 2.0]], [-100, -100, math.log(2)], [[0, 0, 1.5]]),
+    Corner("logistic_loss: far away", logistic_loss, [[-1000.0, 0.0, 1000.0], [0.0, 1.0, 0.0]],
+           [0, math.log(2), 1000], [[0, -1, 3], [1000, 0, -3000]]),
     Corner("div: by 0", lambda x: 1 / x, [[0.0, 2.0]], [inf, 0.5], [[-inf, -0.5]], noisy=True),
     # ---- rows of −inf
     Corner("logsumexp: rows of −inf", lambda x: mg.logsumexp(x, 1), [[[-inf, -inf], [0.0, -inf], [1000.0, 1000.0]]],

@@ -20,9 +20,10 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..op import fused
-from ..sums import row_products, row_sums
+from ..sums import row_products
 from .elementwise import masked_fill
-from .fused import Needs, _shift, softmax
+from .fused import Needs, softmax
+from .reduce import _shifted_exp
 
 BLOCK = 1 << 20  # so many scores are held at a time
 
@@ -92,10 +93,7 @@ def _forward(
     log_sums = np.empty((*q.shape[:-1], 1), dtype)
     for batch, rows in _blocks(shape):
         weights = _scores(q, turned, bias, mask, batch, rows)
-        top = _shift(weights, -1)
-        weights -= top
-        np.exp(weights, out=weights)
-        sums = row_sums(weights)
+        top, _, weights, sums = _shifted_exp(weights, -1)
         sums[sums == 0] = 1
         mixed = np.matmul(weights, v[batch])
         mixed /= sums

@@ -74,6 +74,9 @@ def _convolve(name: str, x: Any, weight: Any, bias: Any, stride: Any, padding: A
 # ---- the product over windows ---------------------------------------------------------------------------------------
 
 
+FEW = 3  # with so few channels a window has only short runs: the rows are copied entry by entry, along the places
+
+
 def _windows(last: np.ndarray, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> np.ndarray:
     """The windows of an array (B, …, C), in its own memory: (B, N…, K…, C)."""
     batch, *sizes, channels = last.shape
@@ -87,7 +90,11 @@ def _windows(last: np.ndarray, kernel: Sequence[int], stride: Sequence[int], dil
 def _rows(windows: np.ndarray) -> np.ndarray:
     """Each window as a row: (B·N…, K…·C)."""
     middle = windows.ndim // 2
-    return windows.reshape(math.prod(windows.shape[:middle]), math.prod(windows.shape[middle:]))
+    places, per_window = math.prod(windows.shape[:middle]), math.prod(windows.shape[middle:])
+    if windows.shape[-1] > FEW:
+        return windows.reshape(places, per_window)
+    entries_first = windows.transpose(*range(middle, windows.ndim), *range(middle))
+    return entries_first.reshape(per_window, places).T
 
 
 def _forward(x: np.ndarray, weight: np.ndarray, bias: Any, stride: Any, dilation: Any, groups: int = 1) -> Any:
@@ -97,9 +104,11 @@ def _forward(x: np.ndarray, weight: np.ndarray, bias: Any, stride: Any, dilation
     rows = _rows(windows)
     flat = np.moveaxis(weight, (1, 0), (-2, -1)).reshape(rows.shape[1], len(weight))  # (K…·C, O)
     y = np.matmul(rows, flat)
-    if bias is not None:
-        y = np.add(y, bias, out=y if bias.dtype == y.dtype else None)
-    return np.moveaxis(y.reshape(*windows.shape[: x.ndim - 1], len(weight)), -1, 1), (last, flat)
+    *places, line = windows.shape[: x.ndim - 1]
+    if bias is not None:  # to a line of places at once, for a few channels by themselves make short runs
+        y = y.reshape(math.prod(places), line * len(weight))
+        y = np.add(y, np.tile(bias, line), out=y if bias.dtype == y.dtype else None)
+    return np.moveaxis(y.reshape(*places, line, len(weight)), -1, 1), (last,)
 
 
 def _backward(
@@ -116,7 +125,7 @@ def _backward(
     """dweight = Σ over the windows of g window, dbias = Σ g; dx: in each window g weight, added up where windows
     overlap.
     """
-    last, flat = kept
+    (last,) = kept
     out_channels, channels, *kernel = weight.shape
     windows = _windows(last, kernel, stride, dilation)
     places = math.prod(windows.shape[: last.ndim - 1])
@@ -127,10 +136,11 @@ def _backward(
         dweight = np.ascontiguousarray(np.moveaxis(dweight, (-1, -2), (0, 1)))
     if needs["x"]:
         dx = np.zeros_like(last)
-        into, back = _windows(dx, kernel, stride, dilation), np.matmul(g, flat.T).reshape(windows.shape)
-        for entry in np.ndindex(*kernel):  # one entry of all windows at once: these do not overlap
-            here = (..., *entry, slice(None))
-            into[here] += back[here]
+        into, each = _windows(dx, kernel, stride, dilation), np.moveaxis(weight, (0, 1), (-2, -1)).copy()  # (K…, O, C)
+        back = np.matmul(g, each.reshape(math.prod(kernel), out_channels, channels))  # (K…, B·N…, C)
+        for entry, part in zip(np.ndindex(*kernel), back, strict=True):  # one of all windows: these do not overlap
+            here = into[(..., *entry, slice(None))]
+            here += part.reshape(here.shape)
         dx = np.moveaxis(dx, -1, 1)
     return dx, dweight, column_sums(g) if needs["bias"] else None
 

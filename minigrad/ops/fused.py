@@ -15,27 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import DimError, ShapeError
-from ..op import fused
+from ..op import fused, op
 from ..sums import column_products, column_sums, row_products, row_sums
-from .reduce import _row_top, row_top
+from .reduce import _shifted_exp, row_top
 
 Needs = dict[str, bool]
-REACH = 32  # exp of numbers this far apart is exact to 2⁻¹⁹ in float32, and neither overflows nor vanishes
 
 # ---- softmax --------------------------------------------------------------------------------------------------------
-
-
-def _shift(x: np.ndarray, dim: int) -> Any:
-    """What to subtract from x before exp: a number near the greatest of each row along `dim`.
-
-    Any number in reach serves, since it cancels. One for all rows is found ten times faster than one for each.
-    """
-    if x.size and x.dtype in (np.float32, np.float64):
-        top, bottom = x.max(), x.min()
-        # Not so where there is an infinity or a NaN, which are to stay in their rows.
-        if -np.inf < bottom and top < np.inf and top - bottom < REACH:
-            return top
-    return _row_top(x, dim)
 
 
 def _sums(x: np.ndarray, dim: int) -> np.ndarray:
@@ -47,10 +33,8 @@ def _products(a: np.ndarray, b: np.ndarray, dim: int) -> np.ndarray:
 
 
 def _softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
-    y = np.asarray(x - _shift(x, dim))
-    np.exp(y, out=y)
-    total = _sums(y, dim)
-    y /= np.where(total == 0, 1, total)
+    _, _, y, total = _shifted_exp(x, dim)
+    y = np.divide(y, np.where(total == 0, 1, total), out=y if y.ndim else None)
     return y, (y,)
 
 
@@ -77,9 +61,8 @@ def softmax(x: Any, dim: int = -1) -> Any:
 
 
 def _log_softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
-    y = np.asarray(x - _shift(x, dim))
-    total = _sums(np.exp(y), dim)
-    y -= np.log(np.where(total == 0, 1, total))
+    _, left, _, total = _shifted_exp(x, dim)
+    y = left - np.log(np.where(total == 0, 1, total))
     return y, (y,)
 
 
@@ -193,6 +176,73 @@ def rms_norm(x: Any, ndim: int, weight: Any = None, eps: float = 1e-6) -> Any:
     return y if weight is None else y * weight
 
 
+def _columns(x: np.ndarray) -> np.ndarray:
+    """x (B, C, …) as a matrix with a column for each channel: no copy if the channels come last in memory."""
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1)).reshape(math.prod(x.shape) // max(x.shape[1], 1), x.shape[1])
+
+
+def _as_images(columns: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The matrix of `_columns` in the shape (B, C, …) again."""
+    return np.moveaxis(columns.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
+
+
+def _statistics(x: np.ndarray) -> np.ndarray:
+    """Mean and variance of each channel of x: (B, C, …) → (2, C)."""
+    columns = _columns(x)
+    mean = column_sums(columns) / len(columns)
+    centred = columns - mean
+    return np.stack([mean, column_products(centred, centred) / len(columns)])
+
+
+channel_statistics = op(_statistics, "channel_statistics")
+
+
+def _batch_norm_forward(
+    x: np.ndarray, statistics: np.ndarray, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    mean, variance = statistics
+    scale = 1 / np.sqrt(variance + eps)
+    normal = _columns(x) - mean
+    normal *= scale
+    y = normal.copy() if weight is None else normal * weight
+    if bias is not None:
+        y = np.add(y, bias, out=y if bias.dtype == y.dtype else None)
+    return _as_images(y, x.shape), (normal, scale)
+
+
+def _batch_norm_backward(
+    g: np.ndarray, kept: Any, needs: Needs, x: Any, statistics: Any, weight: Any, bias: Any, eps: Any
+) -> Any:
+    """dx = (g − mean g − x̂ mean(g x̂)) weight / σ, with x̂ = (x − mean) / σ; dweight = Σ g x̂, dbias = Σ g."""
+    normal, scale = kept
+    shape, g = x.shape, _columns(g)
+    along, total = column_products(g, normal), column_sums(g)
+    dx = None
+    if needs["x"]:
+        dx = normal * (along / -len(g))
+        dx += g
+        dx -= total / len(g)
+        dx *= scale if weight is None else scale * weight
+        dx = _as_images(dx, shape)
+    return dx, along, total
+
+
+@fused(wrt=("x", "weight", "bias"), forward=_batch_norm_forward, backward=_batch_norm_backward)
+def batch_norm(x: Any, statistics: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """(x − mean) / √(variance + ε) · weight + bias, channel by channel of x (B, C, …).
+
+    Mean and variance are those of x itself, which the caller has found already: `statistics = channel_statistics(x)`.
+
+    Source: Ioffe and Szegedy, "Batch Normalization" (2015), arXiv:1502.03167.
+    """
+    over, channels = (0, *range(2, x.ndim)), (-1,) + (1,) * (x.ndim - 2)
+    centred = x - np.mean(x, over, keepdims=True)
+    y = centred / np.sqrt(np.mean(centred * centred, over, keepdims=True) + eps)
+    if weight is not None:
+        y = y * np.reshape(weight, channels)
+    return y if bias is None else y + np.reshape(bias, channels)
+
+
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +252,9 @@ def _importance(x: Any, target: Any, weight: Any, ignore_index: int) -> tuple[An
     if x.ndim != 2 or target.shape != x.shape[:1]:
         raise ShapeError(f"cross_entropy: scores (N, C) and labels (N) are needed, not {x.shape} and {target.shape}")
     if weight is not None and weight.shape != x.shape[1:]:
-        raise ShapeError(f"cross_entropy: {classes} classes, but the weight has shape {weight.shape}")
+        raise ShapeError(
+            f"cross_entropy: weight has shape {weight.shape}, but {classes} classes need shape ({classes},)"
+        )
     if target.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: labels are integers, not {target.dtype}; convert them with .long()")
     if weight is None and not 0 <= ignore_index < classes and _all_below(target, classes):
@@ -211,7 +263,10 @@ def _importance(x: Any, target: Any, weight: Any, ignore_index: int) -> tuple[An
     labels = np.where(counted, target, 0)
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         wrong = labels.min() if labels.min() < 0 else labels.max()
-        raise DimError(f"cross_entropy: label {wrong.item()} is not among {classes} classes (0 to {classes - 1})")
+        raise DimError(
+            f"cross_entropy: label {wrong.item()} is not among the {classes} classes (0 to {classes - 1}), nor is it "
+            f"ignore_index = {ignore_index}"
+        )
     return labels, (counted if weight is None else weight[labels] * counted).astype(x.dtype)
 
 
@@ -237,15 +292,14 @@ def _cross_entropy_forward(
 ) -> Any:
     labels, counts = _importance(x, target, weight, ignore_index)
     rows = np.arange(len(x))
-    y = x - _shift(x, -1)
-    of_label = y[rows, labels]
-    mean = None
-    if label_smoothing:
-        mean = (y if weight is None else y * weight).mean(-1)
-    e = np.exp(y, out=y)
-    total = e.sum(-1)
+    _, left, e, total = _shifted_exp(x, -1)
+    total = total[:, 0]
     total[total == 0] = 1
     log_total = np.log(total)
+    of_label = left[rows, labels]
+    mean = None
+    if label_smoothing:
+        mean = (left if weight is None else left * weight).mean(-1)
     losses = log_total - of_label
     if counts is not None:
         losses = np.where(counts == 0, 0, losses) * counts

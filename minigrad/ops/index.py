@@ -21,11 +21,16 @@ from .reduce import Extremes, dim_of
 # ---- x[index] -------------------------------------------------------------------------------------------------------
 
 
+BASIC = frozenset({int, slice, type(None), type(...)})  # what most indices consist of
+
+
 def plain(index: Any) -> Any:
     """The index that a user wrote, as NumPy wants it: no tensors, no lists, booleans as arrays."""
-    if type(index) in (int, slice):
+    if type(index) in BASIC:
         return index
     if isinstance(index, tuple):
+        if BASIC.issuperset(map(type, index)):
+            return index
         parts = map(plain, index)  # arrays are copied: a backward pass may need them after the caller changed them
         return tuple(part.copy() if isinstance(part, np.ndarray) else part for part in parts)
     if isinstance(index, Tensor):
@@ -53,7 +58,9 @@ def along(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
 def _is_basic(index: Any) -> bool:
     """Whether NumPy answers `x[index]` with a view: integers, slices, None and Ellipsis only."""
     parts = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(part, (np.ndarray, list, bool, np.bool_)) for part in parts)
+    return BASIC.issuperset(map(type, parts)) or not any(
+        isinstance(part, (np.ndarray, list, bool, np.bool_)) for part in parts
+    )
 
 
 def _getitem(x: Any, index: Any) -> Any:
@@ -89,6 +96,9 @@ def _add_at(out: np.ndarray, x: Any, sizes: tuple[int, ...], index: Any) -> None
         np.add.at(out, index, x)
 
 
+SHORT = 128  # rows: to so short a table, as one of letters, a product with one-hot vectors adds faster
+
+
 def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
     """out[rows] += values, counting repeated rows: first occurrences of all rows together, then second ones, …
 
@@ -99,6 +109,13 @@ def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
     if not values.size:
         return
     rows = (rows.reshape(-1) % len(out)).astype(np.min_scalar_type(len(out)))  # 16 bits are sorted ten times as fast
+    if len(out) <= SHORT and values.dtype.char in "fd":
+        one_hot = np.zeros((rows.size, len(out)), values.dtype)
+        one_hot[np.arange(rows.size), rows] = 1
+        total = one_hot.T @ values.reshape(rows.size, -1)
+        if np.isfinite(total).all():  # otherwise 0 · ∞ may have spread
+            out += total.reshape(out.shape)
+            return
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])

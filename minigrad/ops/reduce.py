@@ -16,6 +16,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from .. import dtypes
 from ..errors import DimError
 from ..op import op, with_aliases
+from ..sums import row_sums
 from ..tensor import Tensor, as_dtype
 from .elementwise import maximum, minimum, share
 
@@ -34,6 +35,8 @@ def dims_of(dim: Dim, ndim: int) -> tuple[int, ...]:
     """The dimensions that `dim` stands for, as numbers from 0."""
     if dim is None:
         return tuple(range(ndim))
+    if isinstance(dim, int) and -ndim <= dim < ndim:
+        return (dim % ndim,)
     found = normalize_axis_tuple(dim, ndim or 1, allow_duplicate=True)
     if len(set(found)) < len(found):
         raise ValueError(f"dim={dim} names a dimension twice")
@@ -52,15 +55,15 @@ def dim_of(name: str, x: Any, dim: int) -> int:
     return dim % x.ndim
 
 
-def count(x: Any, dim: Dim) -> int:
-    """How many entries of x go into one entry of the result."""
-    return math.prod(x.shape[d] for d in dims_of(_axis(dim), x.ndim)) if x.ndim else 1
+def count(shape: tuple[int, ...], dim: Dim) -> int:
+    """How many entries of an array of this shape go into one entry of the result."""
+    return math.prod(shape if dim is None or not shape else [shape[d] for d in dims_of(_axis(dim), len(shape))])
 
 
 def restore(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
     """g, with the reduced dimensions back in place as length 1, so that it broadcasts against `shape`."""
     gone = dims_of(_axis(dim), len(shape))
-    return np.reshape(g, tuple(1 if d in gone else n for d, n in enumerate(shape)))
+    return g.reshape(tuple([1 if d in gone else n for d, n in enumerate(shape)]))
 
 
 def spread(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
@@ -90,9 +93,14 @@ def _total(x: Any) -> Any:
 # ---- sums -----------------------------------------------------------------------------------------------------------
 
 
+SHORT = 1024  # rows of so many numbers may be added up from left to right; NumPy adds longer ones more exactly
+
+
 def _sum(x: Any, dim: Dim = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """The sum over `dim`."""
     x = _in(dtype, x)
+    if x.ndim > 1 and dim in (-1, x.ndim - 1) and x.shape[-1] <= SHORT and x.dtype.char in "fd":
+        return row_sums(x) if keepdim else row_sums(x)[..., 0]
     return x.sum(axis=_axis(dim), keepdims=keepdim, dtype=_total(x))
 
 
@@ -101,7 +109,9 @@ def _mean(x: Any, dim: Dim = None, keepdim: bool = False, dtype: Any = None) -> 
     x = _in(dtype, x)
     if x.dtype.kind not in "fc":
         raise TypeError(f"the mean of {x.dtype} values is not {x.dtype}; convert first, as in x.float().mean()")
-    return np.mean(x, axis=_axis(dim), keepdims=keepdim)
+    if x.dtype.char not in "fd":  # float16 is to be added up in float32
+        return np.mean(x, axis=_axis(dim), keepdims=keepdim)
+    return _sum(x, dim, keepdim) / _or_nan(count(x.shape, dim))
 
 
 def _mean_rule(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
@@ -111,17 +121,20 @@ def _mean_rule(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
 
 def _var(x: Any, dim: Dim = None, correction: float = 1, keepdim: bool = False) -> Any:
     """The variance over `dim`: Σ (x − mean)² / (n − correction)."""
-    return np.var(x, axis=_axis(dim), ddof=correction, keepdims=keepdim)
+    if x.dtype.char not in "fd":
+        return np.var(x, axis=_axis(dim), ddof=correction, keepdims=keepdim)
+    centred = x - _mean(x, dim, True)
+    return _sum(centred * centred, dim, keepdim) / _or_nan(count(x.shape, dim) - correction)
 
 
 def _var_rule(g: Any, x: Any, dim: Dim, correction: float) -> Any:
     centred = x - mean(x, dim, keepdim=True)
-    return restore(g, x.shape, dim) * centred * (2 / _or_nan(count(x, dim) - correction))
+    return restore(g, x.shape, dim) * centred * (2 / _or_nan(count(x.shape, dim) - correction))
 
 
 def _std(x: Any, dim: Dim = None, correction: float = 1, keepdim: bool = False) -> Any:
     """The standard deviation over `dim`: the square root of `var`; where it is 0, so is its gradient."""
-    return np.std(x, axis=_axis(dim), ddof=correction, keepdims=keepdim)
+    return np.sqrt(_var(x, dim, correction, keepdim))
 
 
 def _std_rule(g: Any, x: Any, out: Any, dim: Dim, correction: float) -> Any:
@@ -252,7 +265,7 @@ def _shared(g: Any, x: Any, out: Any, dim: Dim) -> Any:
 
 
 def _some(x: Any, dim: Dim) -> Any:
-    if not count(x, dim) and 0 in x.shape:
+    if not count(x.shape, dim) and 0 in x.shape:
         raise ValueError(f"shape {x.shape} over dim {dim} has no entries to choose from")
     return x
 
@@ -319,13 +332,35 @@ def _row_top(x: Any, dim: Dim) -> Any:
     return np.where(np.isfinite(top), top, 0)
 
 
+FAINT, HUGE = math.exp(-32), math.exp(32)  # between these, a sum of exponentials is as exact as any
+
+
+def _shifted_exp(x: np.ndarray, dim: Dim) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+    """What to subtract from each row of x along `dim` before exp; what is left; exp of that; and the sums of the rows.
+
+    Any number near the greatest of a row serves, since it cancels. For most rows 0 does, as is seen from the sum; to
+    find the greatest takes as long as all the rest. What is subtracted from a row depends on that row alone.
+    """
+    near: Any = False
+    if x.dtype.char in "fd":
+        with np.errstate(over="ignore"):
+            e = np.exp(x)
+            total = _sum(e, dim, True)
+        if total.size and total.min() > FAINT and total.max() < HUGE:
+            return 0.0, x, e, total
+        near = (total > FAINT) & (total < HUGE)
+    top = np.where(near, 0, _row_top(x, dim))
+    left = x - top
+    e = np.exp(left)
+    return top, left, e, _sum(e, dim, True)
+
+
 def _logsumexp(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """log Σ exp(x) over `dim`, without overflow; −inf where every entry is −inf."""
-    top = _row_top(x, dim)
-    total = np.sum(np.exp(x - top), axis=_axis(dim), keepdims=True)
+    top, _, _, total = _shifted_exp(x, dim)
     with np.errstate(divide="ignore"):
         out = np.log(total) + top
-    return out if keepdim else np.squeeze(out, dims_of(_axis(dim), x.ndim))
+    return out if keepdim else out.squeeze(_axis(dim))
 
 
 def _logsumexp_rule(g: Any, x: Any, out: Any, dim: Dim) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import DimError, ShapeError
 from ..op import op, with_aliases
 from ..tensor import Tensor
-from .index import along, getitem
+from .index import _view, along, getitem
 from .reduce import Dim, dim_of, dims_of
 
 # ---- other shapes, same order ---------------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ def _reshape(x: Any, sizes: Any) -> Any:
     known = math.prod(n for n in sizes if n != -1)
     if sizes.count(-1) > 1 or (known != x.size if -1 not in sizes else (not known or x.size % known)):
         raise ShapeError(f"reshape: {x.size} entries of shape {x.shape} do not fit into shape {sizes}")
-    return np.reshape(x, sizes)
+    return x.reshape(sizes)
 
 
 def _flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -54,13 +54,13 @@ def _unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
 
 def _squeeze(x: Any, dim: Dim = None) -> Any:
     """Without the dimensions of length 1 (all of them, or those of `dim` that have length 1)."""
-    gone = [d for d in dims_of(dim, x.ndim) if x.ndim and x.shape[d] == 1]
-    return np.squeeze(x, tuple(gone))
+    return x.squeeze(tuple([d for d in dims_of(dim, x.ndim) if x.ndim and x.shape[d] == 1]))
 
 
 def _unsqueeze(x: Any, dim: int) -> Any:
     """With a new dimension of length 1 at `dim`."""
-    return np.expand_dims(x, dim)
+    place = dims_of((dim,), x.ndim + 1)[0]
+    return x.reshape((*x.shape[:place], 1, *x.shape[place:]))
 
 
 def _clone(x: Any) -> Any:
@@ -86,12 +86,12 @@ def _permute(x: Any, dims: Sequence[int]) -> Any:
     """The dimensions in the order `dims`."""
     if len(dims) != x.ndim or len(set(dims_of(tuple(dims), x.ndim))) < x.ndim:
         raise DimError(f"permute: dims {tuple(dims)} must name each of the {x.ndim} dimensions of {x.shape} once")
-    return np.transpose(x, dims)
+    return x.transpose(dims)
 
 
 def _transpose(x: Any, dim0: int, dim1: int) -> Any:
     """Dimensions `dim0` and `dim1` exchanged."""
-    return np.swapaxes(x, dim0, dim1)
+    return x.swapaxes(dim0, dim1)
 
 
 def _flip(x: Any, dims: Dim) -> Any:
@@ -196,7 +196,7 @@ def narrow(x: Any, dim: int, start: int, length: int) -> Any:
         raise DimError(
             f"narrow: entries {start} to {start + length} do not exist in dimension {dim} of shape {x.shape}"
         )
-    return getitem(x, along(dim, slice(first, first + length), x.ndim))
+    return _view(x, along(dim, slice(first, first + length), x.ndim))
 
 
 @with_aliases
@@ -214,8 +214,8 @@ def split(x: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[Any, .
         sizes = list(split_size)
     if sum(sizes) != n:
         raise ShapeError(f"split: sizes {sizes} add up to {sum(sizes)}, but dimension {dim} of {x.shape} has {n}")
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return tuple(narrow(x, dim, start, size) for start, size in zip(starts, sizes, strict=True))
+    cuts = itertools.pairwise([0, *itertools.accumulate(sizes)])
+    return tuple([_view(x, along(dim, slice(start, stop), x.ndim)) for start, stop in cuts])
 
 
 @with_aliases
@@ -229,12 +229,12 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 @with_aliases
 def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
     """The entries of dimension `dim`, one by one."""
-    return tuple(getitem(x, along(dim, i, x.ndim)) for i in range(x.shape[dim_of("unbind", x, dim)]))
+    return tuple([_view(x, along(dim, i, x.ndim)) for i in range(x.shape[dim_of("unbind", x, dim)])])
 
 
 def select(x: Any, dim: int, index: int) -> Any:
     """Entry `index` of dimension `dim`."""
-    return getitem(x, along(dim_of("select", x, dim), int(index), x.ndim))
+    return _view(x, along(dim_of("select", x, dim), int(index), x.ndim))
 
 
 # ---- copies ---------------------------------------------------------------------------------------------------------
@@ -364,15 +364,19 @@ def vstack(tensors: Sequence[Any]) -> Any:
 # ---- borders --------------------------------------------------------------------------------------------------------
 
 
+def _within(shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> tuple[slice, ...]:
+    """Where an array of this shape stands inside its border."""
+    return tuple([slice(before, before + n) for (before, _), n in zip(widths, shape, strict=True)])
+
+
 def _pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
-    return np.pad(x, widths, constant_values=value)
+    sizes = tuple([before + n + after for (before, after), n in zip(widths, x.shape, strict=True)])
+    out = np.full_like(x, value, shape=sizes)  # with its dimensions in the order in memory that those of x have
+    out[_within(x.shape, widths)] = x
+    return out
 
 
-def _unpad(g: Any, shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> Any:
-    return g[tuple(slice(before, before + n) for (before, _), n in zip(widths, shape, strict=True))]
-
-
-pad_constant = op(_pad, "pad", x=_unpad)
+pad_constant = op(_pad, "pad", x=lambda g, shape, widths: g[_within(shape, widths)])
 
 _MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

@@ -4,18 +4,24 @@ One operation does the sliding, `windows`; its derivative, `overlap_add`, puts t
 adds where they overlap; each is the rule of the other. A pooling is the maximum or the mean of each window, and a
 convolution a matrix product over them (`convolution.py`).
 
+How the kernels of pooling save time. A window has few entries, and there are many windows. So the kernels do not go
+through window after window, but take the first entry of all windows at once, then the second, and so on: each of these
+is a slice of the input, and the slices need not be copied.
+
 Letters: B batch, C channels, T time, H × W height and width, K window size, N number of windows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError
-from ..op import op
+from ..op import fused, op
+from .fused import Needs
 from .index import along
 from .reduce import amax, dim_of, mean, sum
 from .shape import pad_constant, stack
@@ -89,13 +95,80 @@ def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     return slide("unfold", x, dim_of("unfold", x, dimension), (size,), (step,), (1,))
 
 
+# ---- the greatest entry and the sum of each window -------------------------------------------------------------------
+
+
+def _entries(x: Any, sizes: Any, steps: Any, dilations: Any) -> list[Any]:
+    """For each entry of a window over the last dimensions: that entry of all windows, in the memory of x."""
+    lengths = x.shape[x.ndim - len(sizes) :]
+    ends = [n - d * (k - 1) for n, k, d in zip(lengths, sizes, dilations, strict=True)]  # of the first entries
+    return [
+        x[(..., *[slice(i * d, i * d + end, s) for i, d, end, s in zip(entry, dilations, ends, steps, strict=True)])]
+        for entry in np.ndindex(*sizes)
+    ]
+
+
+def _max_forward(x: np.ndarray, sizes: Sequence[int], steps: Sequence[int], dilations: Sequence[int]) -> Any:
+    check_windows("window_max", x.shape, x.ndim - len(sizes), sizes, steps, dilations)
+    first, *others = _entries(x, sizes, steps, dilations)
+    out = first.copy("K")
+    for entry in others:
+        np.maximum(out, entry, out=out)
+    return out, (out,)
+
+
+def _max_backward(g: np.ndarray, kept: Any, needs: Needs, x: np.ndarray, sizes: Any, steps: Any, dilations: Any) -> Any:
+    """In each window g, shared equally by the entries that equal the result; added up where windows overlap."""
+    (out,) = kept
+    reached = [entry == out for entry in _entries(x, sizes, steps, dilations)]
+    ties = np.zeros_like(out, np.min_scalar_type(len(reached)))
+    for here in reached:
+        ties += here
+    g = g / ties
+    dx = np.zeros_like(x)
+    for entry, here in zip(_entries(dx, sizes, steps, dilations), reached, strict=True):
+        entry += g * here
+    return (dx,)
+
+
+@fused(wrt=("x",), forward=_max_forward, backward=_max_backward)
+def window_max(x: Any, sizes: Sequence[int], steps: Sequence[int], dilations: Sequence[int]) -> Any:
+    """The greatest entry of each window over the last dimensions; entries that tie share the gradient."""
+    n = len(sizes)
+    return amax(slide("window_max", x, x.ndim - n, sizes, steps, dilations), tuple(range(-n, 0)))
+
+
+def _sum_forward(x: np.ndarray, sizes: Sequence[int], steps: Sequence[int], dilations: Sequence[int]) -> Any:
+    check_windows("window_sum", x.shape, x.ndim - len(sizes), sizes, steps, dilations)
+    first, *others = _entries(x, sizes, steps, dilations)
+    out = first.copy("K")
+    for entry in others:
+        out += entry
+    return out, ()
+
+
+def _sum_backward(g: np.ndarray, kept: Any, needs: Needs, x: np.ndarray, sizes: Any, steps: Any, dilations: Any) -> Any:
+    """g for each entry of the window, added up where windows overlap."""
+    dx = np.zeros_like(x)
+    for entry in _entries(dx, sizes, steps, dilations):
+        entry += g
+    return (dx,)
+
+
+@fused(wrt=("x",), forward=_sum_forward, backward=_sum_backward)
+def window_sum(x: Any, sizes: Sequence[int], steps: Sequence[int], dilations: Sequence[int]) -> Any:
+    """The sum of each window over the last dimensions."""
+    n = len(sizes)
+    return sum(slide("window_sum", x, x.ndim - n, sizes, steps, dilations), tuple(range(-n, 0)))
+
+
 # ---- pooling --------------------------------------------------------------------------------------------------------
 
 
 def _pool(
     name: str, x: Any, n: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> tuple[list[tuple[int, int]], Callable[[Any, list[tuple[int, int]], float], Any]]:
-    """The border of each of the last n dimensions, and what puts a border round x and slides the windows over it.
+) -> tuple[list[tuple[int, int]], Callable[[Any, Any, list[tuple[int, int]], float], Any]]:
+    """The border of each of the last n dimensions, and what puts a border round x and pools the windows over it.
 
     The border is `padding` on both sides. With `ceil_mode` a last window may reach beyond it, as long as it begins
     before it: then more is added behind.
@@ -114,32 +187,34 @@ def _pool(
         beyond = start + reach - (size + 2 * p) if ceil_mode and start < size + p else 0
         borders.append((p, p + beyond if beyond < s else p))
 
-    def slide_within(x: Any, borders: list[tuple[int, int]], value: float) -> Any:
+    def pool(pick: Any, x: Any, borders: list[tuple[int, int]], value: float) -> Any:
         if any(before or after for before, after in borders):
             x = pad_constant(x, [(0, 0)] * (x.ndim - n) + borders, value)
-        return slide(name, x, x.ndim - n, kernel, stride, dilation)
+        check_windows(name, x.shape, x.ndim - n, kernel, stride, dilation)
+        return pick(x, kernel, stride, dilation)
 
-    return borders, slide_within
+    return borders, pool
 
 
 def _largest(name: str, x: Any, n: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
-    borders, slide = _pool(name, x, n, kernel, stride, padding, dilation, ceil_mode)
-    return amax(slide(x, borders, -np.inf), tuple(range(-n, 0)))
+    borders, pool = _pool(name, x, n, kernel, stride, padding, dilation, ceil_mode)
+    return pool(window_max, x, borders, -np.inf)
 
 
 def _average(
     name: str, x: Any, n: int, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
 ) -> Any:
     """The sum of each window over the number of its entries that count: never those beyond the padding."""
-    borders, slide = _pool(name, x, n, kernel, stride, padding, 1, ceil_mode)
-    over = tuple(range(-n, 0))
-    seen = slide(x, borders, 0.0)
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: the means of {x.dtype} values are not {x.dtype}; convert first, as in x.float()")
+    borders, pool = _pool(name, x, n, kernel, stride, padding, 1, ceil_mode)
+    total = pool(window_sum, x, borders, 0.0)
     within = [(p, p) for p in pair(padding, n)]
     if borders == (within if count_include_pad else [(0, 0)] * n):  # all of them count
-        return mean(seen, over)
+        return total / math.prod(pair(kernel, n))
     counted = np.pad(np.ones(x.shape[-n:], x.dtype), within, constant_values=float(count_include_pad))
     behind = [(0, b - p) for (_, b), (p, _) in zip(borders, within, strict=True)]
-    return sum(seen, over) / sum(slide(counted, behind, 0.0), over)
+    return total / pool(window_sum, counted, behind, 0.0)
 
 
 def max_pool1d(
@@ -198,6 +273,8 @@ def _adaptive(name: str, pick: Callable[..., Any], x: Any, dim: int, n: int | No
     n = size if n is None else n
     if not n or not size:
         raise ShapeError(f"{name}: {size} entries of dimension {dim} of shape {x.shape} cannot make {n} parts")
+    if n == 1:
+        return pick(x, dim, True)
     if size % n == 0:
         return pick(windows(x, dim, size // n, size // n), -1)
     parts = [x[along(dim, slice(i * size // n, -(-(i + 1) * size // n)), x.ndim)] for i in range(n)]

@@ -70,6 +70,7 @@ LAYERS: list[tuple[str, dict[str, Any], list[Any], dict[str, Any]]] = [
     ("GroupNorm", {"num_groups": 3, "num_channels": D}, [x(B, D, T)], {}),
     ("BatchNorm1d", {"num_features": D}, [x(B, D)], {}),
     ("BatchNorm1d", {"num_features": D, "momentum": 0.3}, [x(B, D, T)], {}),
+    ("BatchNorm2d", {"num_features": D, "momentum": 0.3}, [x(B, D, T, 5)], {}),
     ("Conv1d", {"in_channels": D, "out_channels": E, "kernel_size": 3}, [x(B, D, T)], {}),
     ("Conv1d", {"in_channels": D, "out_channels": E, "kernel_size": 4, "padding": "same"}, [x(B, D, T)], {}),
     ("Conv1d", {"in_channels": D, "out_channels": E, "kernel_size": 2, "stride": 2, "groups": 4}, [x(B, D, T)], {}),
