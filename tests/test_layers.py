@@ -302,7 +302,7 @@ MISUSED = {
     "Dropout": (lambda: nn.Dropout(1.5), ValueError, r"p = 1\.5"),
     "LayerNorm": (lambda: nn.LayerNorm(3)(minigrad.ones(2, 5)), ShapeError, r"\(2, 5\).*\(3,\)"),
     "BatchNorm1d": (lambda: nn.BatchNorm1d(3)(minigrad.ones(2, 5)), ShapeError, r"\(B, 3\).*\(2, 5\)"),
-    "BatchNorm2d": (lambda: nn.BatchNorm2d(3)(minigrad.ones(2, 3)), ShapeError, r"BatchNorm2d.*\(B, 3, height.*\(2, 3\)"),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(3)(minigrad.ones(2, 3)), ShapeError, r"2d.*\(B, 3, height.*\(2, 3\)"),
     "RNNCell input": (lambda: nn.RNNCell(3, 5)(minigrad.ones(2, 7)), ShapeError, r"7 features"),
     "RNNCell state": (lambda: nn.RNNCell(3, 5)(minigrad.ones(2, 3), minigrad.ones(7, 5)), ShapeError, r"\(7, 5\)"),
     "RNNCell sequence": (lambda: nn.RNNCell(3, 5)(minigrad.ones(7, 2, 3)), ShapeError, "one step at a time"),
