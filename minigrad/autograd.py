@@ -171,8 +171,10 @@ class Glimpse(NamedTuple):
     @classmethod
     def of(cls, x: Any) -> Any:
         """A glimpse of x; x itself if it is neither a tensor nor an array."""
-        if isinstance(x, (Tensor, np.ndarray)):
-            return cls(weakref.ref(x), x.shape, x.dtype, getattr(x, "name", None))
+        if isinstance(x, Tensor):
+            return cls(weakref.ref(x), x.array.shape, x.array.dtype, x._name)
+        if isinstance(x, np.ndarray):
+            return cls(weakref.ref(x), x.shape, x.dtype, None)
         return x
 
 

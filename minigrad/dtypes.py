@@ -58,7 +58,9 @@ def constant(number: Any) -> np.ndarray:
     """A Python number as an array of the default dtype, which NumPy reads in half the time."""
     if len(constants) >= 1024:
         constants.clear()
-    return constants.setdefault(number, np.array(number, default))
+    array = np.array(number, default)
+    array.flags.writeable = False
+    return constants.setdefault(number, array)
 
 
 def settle(out: np.ndarray, function: Callable[..., Any], values: Any) -> np.ndarray:

@@ -191,7 +191,7 @@ def assign(x: Tensor, new: Any, name: str) -> Tensor:
     """Let x hold the values of `new`, which the operation `name` computed from it; return x."""
     if new.shape != x.shape:
         raise ShapeError(f"{name}: the result has shape {new.shape} and does not fit into a tensor of shape {x.shape}")
-    if not np.can_cast(new.dtype, x.dtype, "same_kind"):
+    if new.dtype is not x.dtype and not np.can_cast(new.dtype, x.dtype, "same_kind"):
         raise TypeError(f"{name}: a result of dtype {new.dtype} cannot be put into a tensor of dtype {x.dtype}")
     if isinstance(new, Tensor) and new._requires_grad:
         _move(x, new if new.dtype == x.dtype else new.to(x.dtype), name)
