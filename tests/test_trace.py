@@ -301,6 +301,20 @@ def test_values_of_what_is_small_alive_saved_or_recorded():
     assert all(trace(y).value(o) is not None for o in trace(y).operations)
 
 
+def test_values_that_variables_of_the_caller_hold():
+    x = leaf(*(0.1 * i for i in range(1, 8)))
+    h = x * 3
+    y = (h + 1).sum()
+    product = next(iter(trace(y).operations)).node
+    assert trace(y).value(next(iter(trace(y).operations))) is None
+    seen = trace(y, variables={"h": h})
+    held = next(operation for operation in seen.operations if operation.node is product)
+    assert seen.value(held) is h.array
+    with minigrad.no_grad():
+        h.fill_(7.0)
+    assert seen.value(held) is None
+
+
 def test_a_value_that_was_overwritten_is_not_shown():
     x = leaf(*(0.1 * i for i in range(1, 8)))
     h = x * 1.0
