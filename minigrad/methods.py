@@ -506,6 +506,11 @@ class Missing:
         raise porting.missing("Tensor", self.name, ())
 
 
+def _dir(self: Tensor) -> list[str]:
+    """What there is, without what is missing."""
+    return [name for name in object.__dir__(self) if not isinstance(vars(Tensor).get(name), Missing)]
+
+
 SYMBOLS = {
     "add": "+=", "sub": "-=", "mul": "*=", "truediv": "/=", "floordiv": "//=", "mod": "%=", "pow": "**=",
     "and": "&=", "or": "|=", "xor": "^=",
@@ -532,5 +537,6 @@ for name in CHANGING.split():
 for name in porting.INSTEAD:
     if not hasattr(Tensor, name):
         setattr(Tensor, name, Missing(name))
+Tensor.__dir__ = _dir  # type: ignore[method-assign]  # without which a tensor would offer what is missing
 Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]  # declared there, defined by the table
 Tensor.__setitem__ = inplace.setitem_  # type: ignore[method-assign]  # declared there, defined by the table

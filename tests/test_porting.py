@@ -345,6 +345,14 @@ def test_sampling_with_replacement() -> None:
 # ---- what is not here -----------------------------------------------------------------------------------------------
 
 
+def test_a_tensor_does_not_offer_what_is_missing() -> None:
+    x = torch.tensor(1.0)
+    assert "svd" in INSTEAD
+    assert "svd" not in dir(x)
+    assert "softmax" in dir(x)
+    assert not hasattr(x, "svd")
+
+
 @pytest.mark.parametrize("name", INSTEAD)
 def test_a_name_that_is_left_out_says_what_to_use(name: str) -> None:
     assert name not in torch.__all__
