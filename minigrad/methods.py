@@ -537,6 +537,6 @@ for name in CHANGING.split():
 for name in porting.INSTEAD:
     if not hasattr(Tensor, name):
         setattr(Tensor, name, Missing(name))
-Tensor.__dir__ = _dir  # type: ignore[method-assign]  # without which a tensor would offer what is missing
+Tensor.__dir__ = _dir  # type: ignore[method-assign, assignment]  # without which a tensor would offer what is missing
 Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]  # declared there, defined by the table
 Tensor.__setitem__ = inplace.setitem_  # type: ignore[method-assign]  # declared there, defined by the table
