@@ -356,6 +356,9 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
         if type(g) is not kind and not isinstance(g, kind):  # NumPy's arithmetic on 0-d arrays answers with scalars
             g = np.asarray(g)
         if node.hooks is not None:
+            for target, product in gradients.items():
+                if type(product) is TallProduct:  # a hook may write to what it waits to read
+                    gradients[target] = np.asarray(product)
             g = _run_hooks(node.hooks, g, record)
         if wanted is not None:
             if node in wanted:
@@ -407,7 +410,10 @@ def sweep(gradients: dict[Any, Any], wanted: set[Any] | None, keep: bool, record
             if plan.selects or (masked and node in masked):
                 masked.add(target)
                 if plan.elementwise and gradient.shape == g.shape:
-                    gradient = np.where(g == 0, 0, gradient)
+                    unused = g == 0
+                    if record:  # a gradient that only happens to be 0 has a derivative all the same
+                        unused = unused & ~np.isfinite(gradient)
+                    gradient = np.where(unused, 0, gradient)
             if observers:
                 if type(gradient) is TallProduct:
                     gradient = np.asarray(gradient)

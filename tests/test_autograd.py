@@ -1009,6 +1009,15 @@ def test_nodes_say_what_they_are():
 # ---- what a node knows for those who look at the graph ---------------------------------------------------------------
 
 
+def test_a_gradient_that_happens_to_be_0_has_a_derivative_after_an_index():
+    """d/dx of Σ sin² x / 2 is sin x cos x, and its derivative cos 2x, also at x = 0, where the gradient is 0."""
+    x = minigrad.tensor([0.0, 0.5], requires_grad=True, dtype=minigrad.float64)
+    chosen = x.sin()[minigrad.tensor([0, 1])]
+    (g,) = minigrad.grad((chosen * chosen).sum() / 2, x, create_graph=True)
+    (second,) = minigrad.grad(g.sum(), x)
+    np.testing.assert_allclose(second.numpy(), np.cos([0.0, 1.0]))
+
+
 def test_a_number_that_is_indexed_and_used_otherwise():
     x = minigrad.tensor(2.0, requires_grad=True)
     row = x[None] * minigrad.tensor([5.0])
