@@ -321,6 +321,9 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                     x = np.array(x)
                 values.append(x)
             bit += bit
+        half = pair is not None and type(values[0]) is ndarray and values[0].dtype is dtypes.float16
+        if half:  # kernels add up, which in half precision is inexact or overflows
+            values = [x.astype(np.float32) if isinstance(x, ndarray) and x.dtype.kind == "f" else x for x in values]
         try:
             out = function(*values)
         except MISTAKES as error:
@@ -328,7 +331,9 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         kept: Sequence[Any] = ()
         if pair is not None:
             out, kept = out
-        return finish(out, args, values, needing, kept, foreign) if on_tensors else out
+        if not on_tensors:
+            return out.astype(np.float16) if half else out
+        return finish(out, args, values, needing, kept, foreign, half)
 
     def unary(*args: Any, **kwargs: Any) -> Any:
         """`general` of one tensor and nothing else: the same, sooner."""
@@ -404,7 +409,13 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         return recorded(out, plan, arguments, plan.keep((x, y, out, None)), mode.scope)
 
     def finish(
-        out: Any, args: tuple[Any, ...], values: list[Any], needing: int, kept: Sequence[Any] = (), foreign: Any = False
+        out: Any,
+        args: tuple[Any, ...],
+        values: list[Any],
+        needing: int,
+        kept: Sequence[Any] = (),
+        foreign: bool = False,
+        half: bool = False,
     ) -> Any:
         """The tensor of a result, recorded if a gradient may be asked for."""
         if type(out) is not ndarray:
@@ -413,6 +424,8 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         if out.dtype is not dtypes.default:
             out = dtypes.settle(out, function, values)
             floating = out.dtype.kind in "fc"
+        if half:
+            out = out.astype(np.float16)
         mode = thread.mode
         if not (needing and mode.recording and differentiable and floating):
             result = wrap(out)
@@ -470,6 +483,7 @@ def _joint(
     """The gradients of a fused operation: from its kernel, or from its readable definition if they are recorded."""
     values = saved[:count]
     if not record:
+        g = g.astype(np.float32) if g.dtype is dtypes.float16 else g
         gradients = plan.op.fused.backward(g, saved[count:], needs, *values)  # type: ignore[union-attr]  # it is fused
         return [gradients[i] for i in answers]
     values = [identity(v) if p in plan.positions else v for p, v in enumerate(values)]

@@ -7,6 +7,7 @@ them, and save and restore the state of the generator. Any of these takes `gener
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -143,6 +144,19 @@ def bernoulli(p: Any, *, generator: Generator | None = None) -> Tensor:
     if values.size and (values.min() < 0 or values.max() > 1):
         raise ValueError(f"bernoulli: probabilities lie in [0, 1], not in [{values.min()}, {values.max()}]")
     return wrap((_source(generator).random(values.shape) < values).astype(values.dtype))
+
+
+def happens(p: float, shape: tuple[int, ...]) -> np.ndarray:
+    """True with probability p, for each entry by itself: where 32 random bits, read as a number, lie below p · 2³².
+
+    Of the common generator; half the price of comparing random floats.
+
+    >>> happens(1.0, (2,)).tolist()
+    [True, True]
+    """
+    n = math.prod(shape)
+    bits = default_generator.numpy.bit_generator.random_raw((n + 1) // 2).view(np.uint32)[:n]
+    return (bits < round(p * 2**32)).reshape(shape)
 
 
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,

@@ -12,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
+SMALL = 512  # numbers are added soonest by NumPy itself
+
 
 def row_sums(x: np.ndarray) -> np.ndarray:
     """The sum over the last dimension, which is kept with length 1."""
+    if x.size <= SMALL:
+        return x.sum(-1, keepdims=True)
     return np.einsum("...i->...", x)[..., None]
 
 
@@ -25,11 +29,11 @@ def row_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def column_sums(x: np.ndarray) -> np.ndarray:
     """The sum over all dimensions but the last."""
-    if x.dtype not in (np.float32, np.float64) or not x.size:
+    if x.size <= SMALL or x.dtype.char not in "fd":
         return x.sum(tuple(range(x.ndim - 1)))
     if x.ndim != 2:
         x = x.reshape(-1, x.shape[-1])
-    return np.ones(len(x), x.dtype) @ x
+    return np.ones(len(x), x.dtype).dot(x)
 
 
 def column_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:

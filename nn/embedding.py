@@ -152,7 +152,9 @@ class EmbeddingBag(Module):
             largest = rows.masked_fill(~counted[:, :, None], -math.inf).amax(1)
             return largest.masked_fill(~counted.any(1, keepdims=True), 0.0)
         total = rows if per_sample_weights is None else rows * per_sample_weights.reshape(-1)[where][:, :, None]
-        total = total.masked_fill(~counted[:, :, None], 0.0).sum(1)  # (B, D)
+        if not counted.all():
+            total = total.masked_fill(~counted[:, :, None], 0.0)
+        total = total.sum(1)  # (B, D)
         if self.mode == "sum":
             return total
         return total / counted.sum(1, keepdims=True).clip(1).astype(total.dtype)
@@ -165,7 +167,7 @@ class EmbeddingBag(Module):
         elif input.ndim == 1 and offsets is not None:
             starts = np.asarray(offsets.array if isinstance(offsets, Tensor) else offsets)
             starts = starts if self.include_last_offset else np.append(starts, len(flat))
-            ok = starts.ndim == 1 and starts.size and starts[0] == 0 and (np.diff(starts) >= 0).all()
+            ok = starts.ndim == 1 and starts.size and starts[0] == 0 and (starts[1:] >= starts[:-1]).all()
             if not ok or starts[-1] > len(flat):
                 raise ShapeError(
                     f"EmbeddingBag: offsets begin with 0, never fall, and end by {len(flat)}, unlike {starts.tolist()}"
@@ -175,7 +177,7 @@ class EmbeddingBag(Module):
                 f"EmbeddingBag: ids are (bags, ids) without offsets, or one list with offsets, but their shape is "
                 f"{input.shape} and offsets are {'missing' if offsets is None else 'given'}"
             )
-        lengths = np.diff(starts)
+        lengths = starts[1:] - starts[:-1]
         places = np.arange(lengths.max(initial=0))
         inside = places < lengths[:, None]
         where = np.where(inside, starts[:-1, None] + places, 0)

@@ -19,7 +19,7 @@ import minigrad
 from minigrad import ShapeError, Tensor, no_grad, sigmoid, tanh, where
 from minigrad.errors import DimError
 from minigrad.ops import fused, index
-from minigrad.ops.attention import BLOCK, attention
+from minigrad.ops.attention import attention
 from minigrad.ops.convolution import conv1d, conv2d
 from minigrad.ops.elementwise import cut_log, elu, gelu, hardtanh, leaky_relu, logistic_loss, silu, softplus
 from minigrad.ops.index import one_hot, plain_values
@@ -36,7 +36,7 @@ from minigrad.ops.window import (
     max_pool2d,
 )
 from minigrad.porting import missing
-from minigrad.random import default_generator
+from minigrad.random import default_generator, happens
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -361,7 +361,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tenso
     if not training or p == 0:
         return input
     low = -SELU_SCALE * SELU_ALPHA
-    dropped = default_generator.numpy.random(input.shape, np.float32) < p
+    dropped = happens(p, input.shape)
     a = 1 / math.sqrt((1 - p) * (1 + p * low**2))
     return input.masked_fill(Tensor(dropped), low) * a - a * p * low
 
@@ -372,8 +372,7 @@ def _dropped(name: str, input: Tensor, p: float, training: bool, inplace: bool, 
     if not training or p == 0:
         return input
     _check_floats(name, input)
-    kept = default_generator.numpy.random(shape, np.float32) >= p
-    scale = np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=input.dtype)
+    scale = np.multiply(happens(1 - p, shape), 1 / (1 - p) if p < 1 else 0.0, dtype=input.dtype)
     return input.mul_(scale) if inplace else input * scale
 
 
@@ -896,8 +895,6 @@ def scaled_dot_product_attention(
             f"and values {value.shape} equally many positions (the one before)"
         )
     shape = (*query.shape[:-1], key.shape[-2])
-    if is_causal:
-        attn_mask = minigrad.ones(shape[-2:], dtype=minigrad.bool).tril()
     if attn_mask is not None and attn_mask.dtype.kind not in "bf":
         raise TypeError(
             f"{who}: the mask is boolean (True = may attend) or a float to add to the scores, not {attn_mask.dtype}; "
@@ -906,10 +903,12 @@ def scaled_dot_product_attention(
     if attn_mask is not None and not _broadcasts(attn_mask.shape, shape):
         raise ShapeError(f"{who}: the mask {attn_mask.shape} does not broadcast to the scores {shape}")
     additive = attn_mask is not None and attn_mask.dtype != minigrad.bool
-    if math.prod(shape) > BLOCK and not dropout_p and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+    if not dropout_p and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
         bias, mask = (attn_mask, None) if additive else (None, attn_mask)
-        return attention(query, key, value, bias, mask, scale)  # the same, a block of queries at a time
-    scores = query @ key.mT * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)  # (…, Tq, Tk)
+        return attention(query, key, value, bias, mask, scale, is_causal)  # the same, a block of queries at a time
+    scores = query * (1 / math.sqrt(query.shape[-1]) if scale is None else scale) @ key.mT  # (…, Tq, Tk)
+    if is_causal:
+        attn_mask = minigrad.ones(shape[-2:], dtype=minigrad.bool).tril()
     if attn_mask is not None:
         scores = scores + attn_mask if additive else scores.masked_fill(~attn_mask, -math.inf)
     return dropout(softmax(scores), dropout_p) @ value

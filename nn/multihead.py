@@ -9,10 +9,14 @@ Letters: B batch, H heads, Tq queries, Tk keys, E `embed_dim`, d features of one
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 import minigrad
 from minigrad import ShapeError, Tensor, cat, softmax
+from minigrad.ops.index import plain_values
 from minigrad.ops.linalg import linear
 
 from . import functional, init, record
@@ -126,18 +130,19 @@ class MultiheadAttention(Module):
             )
         self._check_inputs(query, key, value)
         batched = query.ndim == 3
+        inputs = [query] if query is key is value else [query, key, value]
         if not batched:
-            query, key, value = (x.unsqueeze(0) for x in (query, key, value))
+            inputs = [x.unsqueeze(0) for x in inputs]
             key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
         elif not self.batch_first:
-            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+            inputs = [x.transpose(0, 1) for x in inputs]
+        query, key = inputs[0], inputs[-1]
 
         bias = self._score_bias(attn_mask, key_padding_mask, len(query), query.shape[1], key.shape[1], query.dtype)
-        q, k, v = self._project(query, key, value)  # (B, Tq, E), (B, Tk, E), (B, Tk, E)
+        q, k, v = self._project(inputs)  # (B, H, Tq, d), (B, H, Tk, d), (B, H, Tk, d)
         k, v = self._extend(k, self.bias_k), self._extend(v, self.bias_v)
-        if bias is not None and k.shape[1] > bias.shape[-1]:
-            bias = functional.pad(bias, (0, k.shape[1] - bias.shape[-1]))  # what was appended is open to all
-        q, k, v = self._split(q), self._split(k), self._split(v)  # (B, H, Tq, d), (B, H, Tk, d)
+        if bias is not None and k.shape[2] > bias.shape[-1]:
+            bias = functional.pad(bias, (0, k.shape[2] - bias.shape[-1]))  # what was appended is open to all
         scores = (q * (1 / math.sqrt(self.head_dim))) @ k.mT  # (B, H, Tq, Tk)
         weights = softmax(scores if bias is None else scores + bias, -1)
         record.note(weights)
@@ -153,26 +158,27 @@ class MultiheadAttention(Module):
             return y, None
         return y, weights.mean(-3) if average_attn_weights else weights
 
-    def _project(self, *inputs: Tensor) -> list[Tensor]:
-        """The inputs as queries, keys and values."""
+    def _project(self, inputs: list[Tensor]) -> Sequence[Tensor]:
+        """The inputs, three or one in all three roles, as queries, keys and values: (B, T, E) → (B, H, T, d)."""
+        if self.in_proj_weight is not None and len(inputs) == 1:
+            joint = linear(inputs[0], self.in_proj_weight, self.in_proj_bias)  # (B, T, 3 E)
+            return joint.unflatten(2, (3, self.num_heads, self.head_dim)).permute(2, 0, 3, 1, 4).unbind()
         weights: Any = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
         if self.in_proj_weight is not None:
             weights = self.in_proj_weight.chunk(3)
         biases = [None] * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        return [linear(x, weight, bias) for x, weight, bias in zip(inputs, weights, biases, strict=True)]
+        inputs = inputs * (3 // len(inputs))
+        projected = [linear(x, weight, bias) for x, weight, bias in zip(inputs, weights, biases, strict=True)]
+        return [x.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2) for x in projected]
 
     def _extend(self, x: Tensor, trained: Tensor | None) -> Tensor:
-        """Keys or values (B, Tk, E), followed by the trained one and the zeros, as far as the layer has them."""
-        batch, _, features = x.shape
+        """Keys or values (B, H, Tk, d), followed by the trained one and the zeros, as far as the layer has them."""
+        batch, heads, _, features = x.shape
         if trained is not None:
-            x = cat([x, trained.expand(batch, 1, features)], 1)
+            x = cat([x, trained.reshape(1, heads, 1, features).expand(batch, heads, 1, features)], 2)
         if self.add_zero_attn:
-            x = cat([x, minigrad.zeros(batch, 1, features, dtype=x.dtype)], 1)
+            x = cat([x, minigrad.zeros(batch, heads, 1, features, dtype=x.dtype)], 2)
         return x
-
-    def _split(self, x: Tensor) -> Tensor:
-        """(B, T, E) → (B, H, T, d)."""
-        return x.unflatten(2, (self.num_heads, self.head_dim)).transpose(1, 2)
 
     def _score_bias(
         self, attn_mask: Tensor | None, padding: Tensor | None, batch: int, queries: int, keys: int, dtype: Any
@@ -200,21 +206,26 @@ class MultiheadAttention(Module):
         return bias
 
     def _check_inputs(self, query: Tensor, key: Tensor, value: Tensor) -> None:
-        shapes = f"query {query.shape}, key {key.shape}, value {value.shape}"
         if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
             raise ShapeError(
-                f"MultiheadAttention: three dimensions each are needed, or two without a batch, not {shapes}"
+                f"MultiheadAttention: three dimensions each are needed, or two without a batch, not "
+                f"{_shapes(query, key, value)}"
             )
         wanted = (self.embed_dim, self.kdim, self.vdim)
         if (query.shape[-1], key.shape[-1], value.shape[-1]) != wanted:
+            shapes = _shapes(query, key, value)
             raise ShapeError(f"MultiheadAttention: {shapes} should end in {wanted}: embed_dim, kdim and vdim")
         at = 0 if self.batch_first else 1
         if key.shape[:-1] != value.shape[:-1] or (query.ndim == 3 and query.shape[at] != key.shape[at]):
             order = "(batch, steps, features)" if self.batch_first else "(steps, batch, features), as batch_first=False"
             raise ShapeError(
                 f"MultiheadAttention: keys and values must be equally many, and all have the same batch, but here are "
-                f"{shapes}, read as {order}"
+                f"{_shapes(query, key, value)}, read as {order}"
             )
+
+
+def _shapes(query: Tensor, key: Tensor, value: Tensor) -> str:
+    return f"query {query.shape}, key {key.shape}, value {value.shape}"
 
 
 def _parameter(*shape: int) -> Parameter:
@@ -224,7 +235,7 @@ def _parameter(*shape: int) -> Parameter:
 def _additive(name: str, mask: Tensor, dtype: Any) -> Tensor:
     """A mask as what is added to scores: −inf where a boolean one is True."""
     if mask.dtype == minigrad.bool:
-        return minigrad.zeros(mask.shape, dtype=dtype).masked_fill(mask, -math.inf)
+        return Tensor(np.where(plain_values(mask), -math.inf, 0.0), dtype=dtype)
     if mask.dtype.kind != "f":
         raise TypeError(
             f"MultiheadAttention: {name} is boolean (True = must not be attended to) or a float to add to the scores, "

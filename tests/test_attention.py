@@ -9,6 +9,7 @@ import minigrad
 import nn
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
 from minigrad.autograd import Observer, ancestors
+from minigrad.ops import attention as blocks
 from nn import masks, normalisation, similarity
 from nn.attention import Attention, AttentionPool, CrossAttention, Heads, MultiHead, SelfAttention, attend
 from nn.local_attention import LocalAttention, WindowAttention
@@ -512,6 +513,44 @@ def test_window_by_hand():
         window.linear.weight.copy_(Tensor([[100.0, 10.0, 1.0]]))
         window.linear.bias.fill_(0.5)
     assert window(Tensor([[[1.0], [2.0], [3.0]]])).flatten().tolist() == [12.5, 123.5, 230.5]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("queries", [23, 31])
+@pytest.mark.parametrize("causal", [True, False])
+def test_blocks_of_any_size_agree_with_the_definition(monkeypatch, causal, queries, kept):
+    """With weights that are kept or computed again; queries beyond the last key, and keys beyond the last query."""
+    monkeypatch.setattr(blocks, "BLOCK", 311)
+    monkeypatch.setattr(blocks, "CAUSAL_ROWS", 7)
+    monkeypatch.setattr(blocks, "KEPT", 10**6 if kept else 0)
+    shapes = (3, 2, queries, 5), (3, 2, 29, 5), (3, 2, 29, 11), (2, 1, 29), (3, 2, queries, 11)
+    q, k, v, bias, g = (minigrad.randn(shape, dtype=minigrad.float64, requires_grad=True) for shape in shapes)
+    mask = minigrad.rand(3, 1, queries, 29) > 0.3
+    mask[1, 0, 13] = False
+    inputs = (q, k, v, bias)
+    found = blocks.attention(q, k, v, bias, mask, 0.7, causal)
+    slow = blocks.attention.op.function(q, k, v, bias, mask.array, 0.7, causal)
+    np.testing.assert_allclose(found.detach(), slow.detach(), rtol=1e-10, atol=1e-12)
+    assert not found[1, :, 13].detach().any()
+    for a, b in zip(minigrad.grad(found, inputs, g), minigrad.grad(slow, inputs, g), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_scores_of_any_size_are_safe(monkeypatch, kept):
+    """One query finds scores around 900, one around −900, where exp would overflow or vanish."""
+    monkeypatch.setattr(blocks, "KEPT", 10**6 if kept else 0)
+    for dtype in (np.float16, np.float32, np.float64):
+        q = Tensor(np.array([[30.0], [-30.0], [1.0]], dtype), requires_grad=True)
+        k = Tensor(np.array([[30.0], [29.0], [28.0]], dtype), requires_grad=True)
+        y = blocks.attention(q, k, Tensor(np.eye(3, dtype=dtype)), scale=1.0)
+        with minigrad.no_grad():
+            e = np.exp([0.0, -1.0, -2.0]) / np.exp([0.0, -1.0, -2.0]).sum()
+        np.testing.assert_allclose(y.detach(), [[1, 0, 0], [0, 0, 1], e], atol=2e-3 if dtype == np.float16 else 1e-6)
+        y.square().sum().backward()
+        assert np.isfinite(q.grad).all()
+        assert np.isfinite(k.grad).all()
+        assert q.grad.dtype == dtype
 
 
 def test_many_positions_are_taken_in_blocks_unless_somebody_wants_the_weights():

@@ -12,6 +12,7 @@ import pytest
 import minigrad as mg
 from minigrad.ops import elementwise, fused, linalg
 from minigrad.tensor import Tensor
+from nn import functional
 
 INTEGERS = [mg.bool, mg.uint8, mg.int8, mg.int16, mg.int32, mg.int64]
 FLOATS = [mg.float16, mg.float32, mg.float64]
@@ -290,3 +291,27 @@ def test_totals_in_another_dtype(name: str) -> None:
 def test_default_dtype_must_be_a_float() -> None:
     with pytest.raises(TypeError, match="floating-point type is needed"):
         mg.set_default_dtype(mg.int64)
+
+
+@pytest.mark.parametrize("dim", [None, 0, -2], ids=repr)
+def test_sums_of_half_precision_are_added_up_in_single_precision(dim: int | None) -> None:
+    quarters = mg.tensor(np.full((4099, 1), 0.25, np.float16))  # in half precision, 512 + 0.25 is 512
+    total = quarters.sum(dim)
+    assert total.dtype == mg.float16
+    assert total.item() == 1025  # 1024.75, rounded
+    assert mg.tensor(np.zeros((4099, 1), np.float16)).logsumexp(0).item() == np.float16(np.log(4099))
+
+
+def test_kernels_add_up_half_precision_in_single() -> None:
+    """The sum of 64 · 40 · 40 entries near 100, and that of as many gradients, exceed what float16 can hold."""
+    entries = (100 + 30 * np.random.default_rng(0).standard_normal((64, 3, 40, 40))).astype(np.float16)
+    x = mg.tensor(entries, requires_grad=True)
+    y = functional.batch_norm(x, None, None, training=True)
+    y.backward(mg.ones_like(y))
+    assert x.grad is not None
+    assert y.dtype == x.grad.dtype == np.float16
+    single = functional.batch_norm(mg.tensor(entries.astype(np.float32)), None, None, training=True)
+    np.testing.assert_allclose(y.detach().numpy(), single.numpy(), atol=4e-3)
+    assert np.abs(x.grad.numpy()).max() < 1e-3
+    rows = functional.layer_norm(x.detach().reshape(-1, 1600), (1600,))
+    assert np.isfinite(rows.numpy()).all()

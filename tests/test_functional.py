@@ -9,6 +9,7 @@ import pytest
 import minigrad
 import nn.functional as F
 from minigrad import ShapeError, Tensor, gradcheck, gradgradcheck
+from minigrad.random import happens
 
 
 def close(x, expected, tolerance=1e-6):
@@ -454,6 +455,21 @@ def test_groups_of_query_heads_share_keys_and_values():
         close(shared[:, head], F.scaled_dot_product_attention(q[:, head], k[:, head // 2], v[:, head // 2]).detach())
     with pytest.raises(ShapeError, match="5 query heads cannot share 3"):
         F.scaled_dot_product_attention(q[:, :5], k, v, enable_gqa=True)
+
+
+def test_what_happens_by_chance_happens_as_often_as_it_should_and_can_be_repeated():
+    minigrad.manual_seed(7)
+    first, second = happens(0.3, (311, 331)), happens(0.3, (311, 331))
+    assert first.dtype == bool
+    assert abs(first.mean() - 0.3) < 0.007  # five standard deviations
+    assert abs((first & second).mean() - 0.09) < 0.0045
+    assert abs((first[:, 1:] & first[:, :-1]).mean() - 0.09) < 0.0045
+    minigrad.manual_seed(7)
+    assert (happens(0.3, (311, 331)) == first).all()
+    assert not happens(0.0, (7,)).any()
+    assert happens(1.0, (7,)).all()
+    assert happens(0.5, ()).shape == ()
+    assert happens(0.5, (0, 3)).shape == (0, 3)
 
 
 def test_attention_drops_weights():

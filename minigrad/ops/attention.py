@@ -1,8 +1,9 @@
 """Attention in bounded memory: softmax(q kᵀ · scale + bias) v without ever holding all the weights.
 
 A weight for every pair of positions is n² numbers, twice over with the scores they come from. The kernels take a block
-of queries at a time, and keep of each row of weights only the logarithm of its sum. Going back, a block's weights are
-computed again, exp(score − log sum), which costs less than reading them from memory would.
+of queries at a time. If the weights are many, only the sum of each row of exponentials is kept, and going back, a
+block's exponentials are computed again. Where queries look at nothing later, a block looks only at the keys up to its
+last query: half of the work is never done.
 
 Source: Rabe and Staats, "Self-attention Does Not Need O(n²) Memory" (2021), arXiv:2112.05682; Dao et al.,
 "FlashAttention" (2022), arXiv:2205.14135.
@@ -25,7 +26,9 @@ from .elementwise import masked_fill
 from .fused import Needs, softmax
 from .reduce import _shifted_exp
 
-BLOCK = 1 << 20  # so many scores are held at a time
+BLOCK = 1 << 18  # so many scores are computed at a time
+KEPT = 1 << 20  # up to so many weights are kept for the way back
+CAUSAL_ROWS = 32  # queries in a block that looks at nothing later: the fewer, the closer to the diagonal it ends
 
 
 def _check(q: Any, k: Any, v: Any, bias: Any, mask: Any) -> tuple[int, ...]:
@@ -48,20 +51,26 @@ def _check(q: Any, k: Any, v: Any, bias: Any, mask: Any) -> tuple[int, ...]:
     return shape
 
 
-def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Which entries of the first dimension, and which queries, are taken at a time."""
+def _blocks(shape: tuple[int, ...], causal: bool) -> Iterator[tuple[slice, slice, slice]]:
+    """Which entries of the first dimension, which queries and which keys are taken at a time."""
     batch, *others, queries, keys = shape
     one_query = max(math.prod(others) * keys, 1)
-    rows = max(1, min(BLOCK // one_query, queries))
+    rows = max(1, min(BLOCK // one_query, queries, CAUSAL_ROWS if causal else queries))
     entries = max(1, BLOCK // (one_query * rows))
     for b in range(0, batch, entries):
         for i in range(0, queries, rows):
-            yield slice(b, b + entries), slice(i, i + rows)
+            yield slice(b, b + entries), slice(i, i + rows), slice(0, min(i + rows, keys) if causal else keys)
 
 
-def _part(x: Any, batch: slice, rows: slice) -> Any:
+def _part(x: Any, batch: slice, rows: slice, keys: slice) -> Any:
     """A block of an array that broadcasts to the scores."""
-    return x[batch if len(x) > 1 else slice(None), ..., rows if x.shape[-2] > 1 else slice(None), :]
+    everything = slice(None)
+    return x[
+        batch if len(x) > 1 else everything,
+        ...,
+        rows if x.shape[-2] > 1 else everything,
+        keys if x.shape[-1] > 1 else everything,
+    ]
 
 
 def _with_batch(x: Any, ndim: int) -> Any:
@@ -69,18 +78,29 @@ def _with_batch(x: Any, ndim: int) -> Any:
     return None if x is None else x.reshape((1,) * (max(ndim, 3) - x.ndim) + x.shape)
 
 
-def _scores(q: np.ndarray, turned: np.ndarray, bias: Any, mask: Any, batch: slice, rows: slice) -> np.ndarray:
+def _scores(
+    q: np.ndarray, turned: np.ndarray, bias: Any, mask: Any, causal: bool, batch: slice, rows: slice, keys: slice
+) -> np.ndarray:
     """The scores of a block: q times the keys as columns, (B, D, Tk), plus the bias, −inf where it may not look."""
-    scores = np.matmul(q[batch, ..., rows, :], turned[batch])
+    scores = np.matmul(q[batch, ..., rows, :], turned[batch, ..., keys])
     if bias is not None:
-        scores += _part(bias, batch, rows)
+        scores += _part(bias, batch, rows, keys)
     if mask is not None:
-        np.copyto(scores, -np.inf, where=~_part(mask, batch, rows))
+        np.copyto(scores, -np.inf, where=~_part(mask, batch, rows, keys))
+    if causal:
+        near = scores[..., rows.start :]  # the keys from the first query on
+        np.copyto(near, -np.inf, where=np.tri(*near.shape[-2:]) == 0)
     return scores
 
 
 def _forward(
-    q: np.ndarray, k: np.ndarray, v: np.ndarray, bias: Any = None, mask: Any = None, scale: float | None = None
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    causal: bool = False,
 ) -> Any:
     shape = _check(q, k, v, bias, mask)
     dtype = np.result_type(*[x for x in (q, k, v, bias) if x is not None])
@@ -90,57 +110,77 @@ def _forward(
     q, v = (q * scale).astype(dtype, copy=False), v.astype(dtype, copy=False)
     turned = np.ascontiguousarray(k.swapaxes(-1, -2), dtype)
     out = np.empty((*q.shape[:-1], v.shape[-1]), dtype)
-    log_sums = np.empty((*q.shape[:-1], 1), dtype)
-    for batch, rows in _blocks(shape):
-        weights = _scores(q, turned, bias, mask, batch, rows)
-        top, _, weights, sums = _shifted_exp(weights, -1)
+    parts = []
+    for batch, rows, keys in _blocks(shape, causal):
+        scores = _scores(q, turned, bias, mask, causal, batch, rows, keys)
+        top, _, weights, sums = _shifted_exp(scores, -1)
         sums[sums == 0] = 1
-        mixed = np.matmul(weights, v[batch])
+        mixed = np.matmul(weights, v[batch, ..., keys, :], out=out[batch, ..., rows, :])
         mixed /= sums
-        out[batch, ..., rows, :] = mixed
-        log_sums[batch, ..., rows, :] = top + np.log(sums)
-    return out.reshape(out_shape), (q, turned, out, log_sums, scale)
+        parts.append((top, sums, weights if math.prod(shape) <= KEPT else None))
+    return out.reshape(out_shape), (q, turned, out, parts, scale)
 
 
 def _backward(
-    g: np.ndarray, kept: Any, needs: Needs, q: Any, k: np.ndarray, v: np.ndarray, bias: Any, mask: Any, scale: Any
+    g: np.ndarray,
+    kept: Any,
+    needs: Needs,
+    q: Any,
+    k: np.ndarray,
+    v: np.ndarray,
+    bias: Any,
+    mask: Any,
+    scale: Any,
+    causal: bool,
 ) -> Any:
-    """Of weights p = softmax(s): dv = pᵀ g, ds = p (g vᵀ − Σ g out), dq = scale ds k, dk = scale dsᵀ q, dbias = ds."""
-    scaled, turned, out, log_sums, scale = kept
-    g = g.reshape(out.shape)
+    """Of e = exp(s), weights p = e / Σ e and ĝ = g / Σ e: dv = eᵀ ĝ, ds = e (ĝ vᵀ − Σ ĝ out), dbias = ds.
+
+    From there, dq = scale ds k and dk = scale dsᵀ q.
+    """
+    scaled, turned, out, parts, scale = kept
     shape = (*scaled.shape[:-1], turned.shape[-1])
-    k_shape, v_shape, q_shape = k.shape, v.shape, (*k.shape[:-2], *scaled.shape[-2:])
-    bias_shape = None if bias is None else bias.shape
-    v, bias, mask = (_with_batch(x, len(shape)) for x in (v, bias, mask))
-    across = np.ascontiguousarray(v.swapaxes(-1, -2), g.dtype)
-    keys = turned.swapaxes(-1, -2)
-    dq, dk, dv = np.empty_like(scaled), np.zeros(keys.shape, g.dtype), np.zeros(v.shape, g.dtype)
-    dbias = np.zeros(bias.shape, g.dtype) if needs["bias"] else None
-    for batch, rows in _blocks(shape):
-        weights = _scores(scaled, turned, bias, mask, batch, rows)
-        weights -= log_sums[batch, ..., rows, :]
-        np.exp(weights, out=weights)
-        arriving = g[batch, ..., rows, :]
-        dv[batch] += np.matmul(weights.swapaxes(-1, -2), arriving)
-        slopes = np.matmul(arriving, across[batch])
+    wanted = zip(needs.values(), (q, k, v, bias), strict=True)
+    gradients = [np.zeros(x.shape, g.dtype) if needed else None for needed, x in wanted]
+    dq, dk, dv, dbias, k, v, bias, mask = (_with_batch(x, len(shape)) for x in (*gradients, k, v, bias, mask))
+    across, g = np.ascontiguousarray(v.swapaxes(-1, -2), g.dtype), g.reshape(out.shape)
+    for (batch, rows, keys), (top, sums, e) in zip(_blocks(shape, causal), parts, strict=True):
+        if e is None:
+            e = _scores(scaled, turned, bias, mask, causal, batch, rows, keys)
+            e -= top
+            np.exp(e, out=e)
+        arriving = g[batch, ..., rows, :] / sums
+        if dv is not None:
+            dv[batch, ..., keys, :] += np.matmul(e.swapaxes(-1, -2), arriving)
+        slopes = np.matmul(arriving, across[batch, ..., keys])
         slopes -= row_products(arriving, out[batch, ..., rows, :])
-        slopes *= weights
-        dq[batch, ..., rows, :] = np.matmul(slopes, keys[batch])
-        dk[batch] += np.matmul(slopes.swapaxes(-1, -2), scaled[batch, ..., rows, :])
+        slopes *= e
+        if dq is not None:
+            dq[batch, ..., rows, :] = np.matmul(slopes, k[batch, ..., keys, :])
+        if dk is not None:
+            dk[batch, ..., keys, :] += np.matmul(slopes.swapaxes(-1, -2), scaled[batch, ..., rows, :])
         if dbias is not None:
-            into = _part(dbias, batch, rows)
+            into = _part(dbias, batch, rows, keys)
             into += slopes.sum(
                 tuple(d for d, n in enumerate(into.shape) if n == 1 and slopes.shape[d] != 1), keepdims=True
             )
-    dq *= scale
-    if dbias is not None:
-        dbias = dbias.reshape(bias_shape)
-    return dq.reshape(q_shape), dk.reshape(k_shape), dv.reshape(v_shape), dbias
+    if dq is not None:
+        dq *= scale
+    return gradients
 
 
 @fused(wrt=("q", "k", "v", "bias"), forward=_forward, backward=_backward)
-def attention(q: Any, k: Any, v: Any, bias: Any = None, mask: Any = None, scale: float | None = None) -> Any:
+def attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    causal: bool = False,
+) -> Any:
     """softmax(q kᵀ · scale + bias) v, where the mask (True: may look) is; `scale` is 1 / √D if not given.
+
+    With `causal`, query i looks at keys 0 … i only.
 
     **Shapes**: q (…, Tq, D), k (…, Tk, D), v (…, Tk, D') → (…, Tq, D'); bias and mask broadcast to (…, Tq, Tk).
 
@@ -156,4 +196,6 @@ def attention(q: Any, k: Any, v: Any, bias: Any = None, mask: Any = None, scale:
         scores = scores + bias
     if mask is not None:
         scores = masked_fill(scores, ~mask, -np.inf)
+    if causal:
+        scores = masked_fill(scores, np.tri(*scores.shape[-2:]) == 0, -np.inf)
     return np.matmul(softmax(scores, -1), v)

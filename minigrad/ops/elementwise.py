@@ -46,6 +46,8 @@ def _lerp(start: Any, end: Any, weight: Any) -> Any:
 
 def _pow(x: Any, exponent: Any) -> Any:
     """x to the power `exponent`; unlike np.power, `**` squares by multiplying."""
+    if type(exponent) in (int, float) and exponent == 3:  # as often as not in a GELU
+        return x * x * x
     return x**exponent
 
 
@@ -53,6 +55,8 @@ def _pow_base(g: Any, x: Any, exponent: Any) -> Any:
     """d(xᵇ)/dx = b xᵇ⁻¹, which is 0 for b = 0 even at x = 0."""
     b = exponent
     if isinstance(b, (int, float)):
+        if b == 2 and isinstance(x, np.ndarray):  # by far the commonest; of a tensor, the derivative is a power again
+            return g * (x + x)
         return g * (b * x ** (b - 1)) if b else 0 * g
     return g * b * x ** np.where(b == 0, 1, b - 1)
 
@@ -95,7 +99,7 @@ logaddexp = op(np.logaddexp, "logaddexp", a=lambda g, a, out: g * share(a, out),
 
 def share(x: Any, total: Any) -> Any:
     """exp(x) / exp(total), which is 0 where both are."""
-    return np.exp(x - np.where(total == -np.inf, 0, total))
+    return np.exp(x - np.maximum(total, np.finfo(total.dtype).min))  # not −inf, for −inf − −inf is no number
 
 
 # ---- trigonometry ---------------------------------------------------------------------------------------------------
@@ -115,25 +119,32 @@ tanh = op(np.tanh, "tanh", x=lambda g, out: g * (1 - out * out))
 # ---- activations ----------------------------------------------------------------------------------------------------
 
 
-BLOCK = 1 << 15  # so many numbers at a time
+BLOCK = 1 << 16  # so many numbers at a time: from 256 KB on, NumPy writes x + 1 into the memory of an x in passing
 
 
 def _in_blocks(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function of single numbers, which takes a large array a block at a time.
+    """The same function of single numbers, which takes large arrays a block at a time.
 
     A function of several steps makes an array at each. Those of a block stay in the cache, and their memory is used
-    again for the next block: twice as fast where all of them together do not fit into the cache.
+    again for the next block: twice as fast where all of them together do not fit into the cache. Numbers of half
+    precision give the function's value in single precision, rounded.
     """
 
     @functools.wraps(function)
-    def call(x: Any, *options: Any) -> Any:
-        if not isinstance(x, np.ndarray) or x.size <= BLOCK or x.dtype.kind != "f" or not x.flags.c_contiguous:
-            return function(x, *options)
+    def call(x: Any, *others: Any) -> Any:
+        if not isinstance(x, np.ndarray) or (x.size <= BLOCK and x.itemsize > 2) or x.dtype.kind != "f":
+            return function(x, *others)
+        xs = [x, *[y for y in others if isinstance(y, np.ndarray)]]
+        options = others[len(xs) - 1 :]
+        if x.dtype == np.float16 and len(xs) == 1:
+            return call(x.astype(np.float32), *options).astype(np.float16)
+        if not all(y.flags.c_contiguous and y.shape == x.shape for y in xs):
+            return function(x, *others)
         out = np.empty_like(x)
-        entries, answers = x.reshape(-1), out.reshape(-1)
+        flat, answers = [y.reshape(-1) for y in xs], out.reshape(-1)
         for start in range(0, x.size, BLOCK):
             block = slice(start, start + BLOCK)
-            answers[block] = function(entries[block], *options)
+            answers[block] = function(*[y[block] for y in flat], *options)
         return out
 
     return call
@@ -141,9 +152,9 @@ def _in_blocks(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @_in_blocks
 def _sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(−x)), written so that nothing overflows."""
-    e = np.exp(-np.abs(x))
-    return np.maximum(e, x >= 0) / (1 + e)  # above the line, 1 where x ≥ 0, else e
+    """1 / (1 + exp(−x))."""
+    with np.errstate(over="ignore"):  # far below 0, exp(−x) may be infinite: then this is 0, as it should
+        return 1 / (1 + np.exp(-x))
 
 
 def _normal_cdf(x: Any) -> Any:
@@ -162,13 +173,26 @@ def _relu(x: Any) -> Any:
 @_in_blocks
 def _silu(x: Any) -> Any:
     """x / (1 + exp(−x)), also called swish."""
-    return x * _sigmoid(x)
+    with np.errstate(over="ignore"):
+        return x / (1 + np.exp(-x))
 
 
 @_in_blocks
-def _silu_slope(x: Any) -> Any:
-    s = sigmoid(x)
-    return s * (1 + x * (1 - s))
+def _silu_rule(g: Any, x: Any, out: Any) -> Any:
+    """g (s + x s (1 − s)), with s = sigmoid(x)."""
+    s = _gate(x, out, sigmoid)
+    return g * (s + out * (1 - s))
+
+
+def _gate(x: Any, out: Any, gate: Callable[[Any], Any]) -> Any:
+    """gate(x), of which out = x · gate(x) is known: out / x, except for tensors and where out has few digits."""
+    if not isinstance(x, np.ndarray) or x.dtype == np.float16:
+        return gate(x)
+    found = np.asarray(out / x)
+    small = np.abs(x) < 1e-30
+    if small.any():
+        found[small] = gate(x[small])
+    return found
 
 
 @_in_blocks
@@ -186,8 +210,7 @@ sigmoid = op(_sigmoid, "sigmoid", "elementwise", x=lambda g, out: g * out * (1 -
 erf = op(_in_blocks(_erf), "erf", "elementwise", x=lambda g, x: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x))
 relu = op(_relu, "relu", "elementwise", x=lambda g, out: g * (out > 0))  # 0 at 0
 softplus = op(_softplus, "softplus", "elementwise", x=_softplus_rule)
-silu = op(_silu, "silu", "elementwise",
-          x=lambda g, x: g * _silu_slope(x))  # fmt: skip
+silu = op(_silu, "silu", "elementwise", x=_silu_rule)
 
 
 def _leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
@@ -216,20 +239,20 @@ def _gelu_inner(x: Any) -> Any:
 
 
 @_in_blocks
-def _gelu_slope(x: Any, approximate: str) -> Any:
-    """Φ(x) + x φ(x), with the normal distribution function Φ and its density φ; or the slope of the tanh form."""
+def _gelu_rule(g: Any, x: Any, out: Any, approximate: str) -> Any:
+    """g (Φ(x) + x φ(x)), with the normal distribution function Φ and its density φ; or that of the tanh form."""
     if approximate == "none":
-        return _normal_cdf(x) + x * _normal_pdf(x)
+        return g * (_gate(x, out, _normal_cdf) + x * _normal_pdf(x))
     t = np.tanh(_gelu_inner(x))
     slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
-    return 0.5 * (1 + t + x * (1 - t * t) * slope)
+    return g * (0.5 * (1 + t + x * (1 - t * t) * slope))
 
 
 leaky_relu = op(_leaky_relu, "leaky_relu", "elementwise",
-                x=lambda g, x, negative_slope: g * (x > 0) + negative_slope * g * (x <= 0))  # fmt: skip
+                x=lambda g, x, negative_slope: np.where(x > 0, g, negative_slope * g))  # fmt: skip
 elu = op(_elu, "elu", "elementwise",
-         x=lambda g, x, alpha: g * (x > 0) + g * (alpha * np.exp(np.minimum(x, 0))) * (x <= 0))  # fmt: skip
-gelu = op(_gelu, "gelu", "elementwise", x=lambda g, x, approximate: g * _gelu_slope(x, approximate))
+         x=lambda g, x, alpha: np.where(x > 0, g, g * (alpha * np.exp(np.minimum(x, 0)))))  # fmt: skip
+gelu = op(_gelu, "gelu", "elementwise", x=_gelu_rule)
 
 # ---- losses ---------------------------------------------------------------------------------------------------------
 
@@ -242,7 +265,7 @@ def _cut_log(x: Any) -> Any:
 
 def _logistic_loss(x: Any, target: Any) -> Any:
     """−t log σ(x) − (1 − t) log(1 − σ(x)) for targets t, written so that nothing overflows or is lost."""
-    return np.maximum(x, 0) - x * target + np.log1p(np.exp(-np.abs(x)))
+    return (1 - target) * x + np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 cut_log = op(_cut_log, "cut_log", "elementwise",
@@ -268,7 +291,7 @@ def _clamp(x: Any, min: Any = None, max: Any = None) -> Any:
     """x, but at least `min` and at most `max`; on the bounds themselves the gradient passes."""
     if min is None and max is None:
         raise ValueError("give min, max or both")
-    return np.clip(x, min, max)
+    return x.clip(min, max)
 
 
 def _inside(x: Any, min: Any, max: Any) -> Any:
@@ -283,7 +306,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 def _masked_fill(x: Any, mask: Any, value: Any) -> Any:
     """x, with `value` where `mask` is True; what was there gets gradient 0, even if NaN."""
-    if np.asarray(mask).dtype != bool:
+    if np.asarray(mask).dtype.kind != "b":
         raise TypeError(f"mask must be boolean, not {np.asarray(mask).dtype}; write mask.bool() or mask != 0")
     return np.where(mask, value, x)
 

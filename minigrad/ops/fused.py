@@ -34,7 +34,7 @@ def _products(a: np.ndarray, b: np.ndarray, dim: int) -> np.ndarray:
 
 def _softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
     _, _, y, total = _shifted_exp(x, dim)
-    y = np.divide(y, np.where(total == 0, 1, total), out=y if y.ndim else None)
+    y = np.divide(y, total + (total == 0), out=y if y.ndim else None)
     return y, (y,)
 
 
@@ -62,7 +62,7 @@ def softmax(x: Any, dim: int = -1) -> Any:
 
 def _log_softmax_forward(x: np.ndarray, dim: int = -1) -> Any:
     _, left, _, total = _shifted_exp(x, dim)
-    y = left - np.log(np.where(total == 0, 1, total))
+    y = left - np.log(total + (total == 0))
     return y, (y,)
 
 
@@ -176,22 +176,40 @@ def rms_norm(x: Any, ndim: int, weight: Any = None, eps: float = 1e-6) -> Any:
     return y if weight is None else y * weight
 
 
-def _columns(x: np.ndarray) -> np.ndarray:
-    """x (B, C, …) as a matrix with a column for each channel: no copy if the channels come last in memory."""
-    return np.ascontiguousarray(np.moveaxis(x, 1, -1)).reshape(math.prod(x.shape) // max(x.shape[1], 1), x.shape[1])
+def _lines(x: np.ndarray) -> np.ndarray:
+    """x (B, C, …, T) as a matrix with T entries of all channels in a row: no copy if the channels come last in memory.
+
+    A channel's own number is then repeated T times (`_spread`), for rows as short as C cost more than what is done with
+    them.
+    """
+    batch, channels, *sizes = x.shape
+    last = np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
+    return last.reshape(batch * math.prod(sizes[:-1]), math.prod(sizes[-1:]) * channels)
 
 
-def _as_images(columns: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The matrix of `_columns` in the shape (B, C, …) again."""
-    return np.moveaxis(columns.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
+def _as_images(lines: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The matrix of `_lines` in the shape (B, C, …) again."""
+    return lines.reshape(shape[0], *shape[2:], shape[1]).transpose(0, -1, *range(1, len(shape) - 1))
+
+
+def _spread(of_channels: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """A number of each channel, for each entry of a line."""
+    width, channels = lines.shape[1], len(of_channels)
+    return of_channels if width == channels else of_channels[None].repeat(width // channels, 0).reshape(width)
+
+
+def _gathered(of_line: np.ndarray, channels: int) -> np.ndarray:
+    """The sum of what belongs to the same channel."""
+    return of_line if len(of_line) == channels else of_line.reshape(-1, channels).sum(0)
 
 
 def _statistics(x: np.ndarray) -> np.ndarray:
     """Mean and variance of each channel of x: (B, C, …) → (2, C)."""
-    columns = _columns(x)
-    mean = column_sums(columns) / len(columns)
-    centred = columns - mean
-    return np.stack([mean, column_products(centred, centred) / len(columns)])
+    lines, channels = _lines(x.astype(np.float32) if x.dtype == np.float16 else x), x.shape[1]
+    count = x.size / max(channels, 1)
+    mean = _gathered(column_sums(lines), channels) / count
+    centred = lines - _spread(mean, lines)
+    return np.array([mean, _gathered(column_products(centred, centred), channels) / count])
 
 
 channel_statistics = op(_statistics, "channel_statistics")
@@ -200,13 +218,14 @@ channel_statistics = op(_statistics, "channel_statistics")
 def _batch_norm_forward(
     x: np.ndarray, statistics: np.ndarray, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
+    """y = scale x + shift, both the same all over a channel."""
     mean, variance = statistics
-    scale = 1 / np.sqrt(variance + eps)
-    normal = _columns(x) - mean
-    normal *= scale
-    y = normal.copy() if weight is None else normal * weight
-    if bias is not None:
-        y = np.add(y, bias, out=y if bias.dtype == y.dtype else None)
+    normal = 1 / np.sqrt(variance + eps)
+    scale = normal if weight is None else normal * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    lines = _lines(x)
+    y = lines * _spread(scale, lines)
+    y = np.add(y, _spread(shift, lines), out=y if shift.dtype == y.dtype else None)
     return _as_images(y, x.shape), (normal, scale)
 
 
@@ -215,14 +234,18 @@ def _batch_norm_backward(
 ) -> Any:
     """dx = (g − mean g − x̂ mean(g x̂)) weight / σ, with x̂ = (x − mean) / σ; dweight = Σ g x̂, dbias = Σ g."""
     normal, scale = kept
-    shape, g = x.shape, _columns(g)
-    along, total = column_products(g, normal), column_sums(g)
+    mean, channels, shape = statistics[0], x.shape[1], x.shape
+    g, lines = _lines(g), _lines(x)
+    total = _gathered(column_sums(g), channels)
+    along = normal * (_gathered(column_products(g, lines), channels) - mean * total)
     dx = None
     if needs["x"]:
-        dx = normal * (along / -len(g))
+        count = x.size / max(channels, 1)
+        slope = normal * along / count  # x̂ mean(g x̂) = slope (x − mean)
+        dx = lines * _spread(-slope, lines)
         dx += g
-        dx -= total / len(g)
-        dx *= scale if weight is None else scale * weight
+        dx += _spread(slope * mean - total / count, lines)
+        dx *= _spread(scale, lines)
         dx = _as_images(dx, shape)
     return dx, along, total
 

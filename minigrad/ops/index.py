@@ -8,6 +8,7 @@ that is picked twice collects two gradients; of two values assigned to one place
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import gt
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from .. import memory
 from ..errors import DimError, ShapeError
 from ..op import op, with_aliases
 from ..tensor import Tensor
-from .reduce import Extremes, dim_of
+from .reduce import Extremes, along, dim_of
 
 # ---- x[index] -------------------------------------------------------------------------------------------------------
 
@@ -50,13 +51,10 @@ def plain(index: Any) -> Any:
     )
 
 
-def along(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
-    """The index that applies `index` to dimension `dim` of `ndim` and takes all of the others."""
-    return (slice(None),) * (dim % ndim) + (index,)
-
-
 def _is_basic(index: Any) -> bool:
     """Whether NumPy answers `x[index]` with a view: integers, slices, None and Ellipsis only."""
+    if isinstance(index, np.ndarray):
+        return False
     parts = index if isinstance(index, tuple) else (index,)
     return BASIC.issuperset(map(type, parts)) or not any(
         isinstance(part, (np.ndarray, list, bool, np.bool_)) for part in parts
@@ -80,6 +78,9 @@ filled = memory.Notes()  # of the zeros that `put` made: where in them it put so
 def _put(x: Any, sizes: tuple[int, ...], index: Any) -> Any:
     """Zeros of shape `sizes` to which x is added at `index`; where an entry is named twice, both are added."""
     out = np.zeros(sizes, x.dtype)
+    if _is_basic(index):
+        out[index] = x
+        return out
     _add_at(out, x, sizes, index)
     if isinstance(index, np.ndarray) and index.dtype != bool:
         filled.write(out, index)
@@ -88,14 +89,15 @@ def _put(x: Any, sizes: tuple[int, ...], index: Any) -> Any:
 
 def _add_at(out: np.ndarray, x: Any, sizes: tuple[int, ...], index: Any) -> None:
     """out[index] += x, where an entry that is named twice gets both."""
-    if _is_basic(index):
+    if _is_basic(index) or (isinstance(index, np.ndarray) and index.dtype == bool):
         out[index] += x
-    elif isinstance(index, np.ndarray) and index.dtype != bool:
+    elif isinstance(index, np.ndarray) and x.size > FEW:
         _add_rows(out, index, x)
     else:
         np.add.at(out, index, x)
 
 
+FEW = 1024  # numbers are added soonest by NumPy's own function
 SHORT = 128  # rows: to so short a table, as one of letters, a product with one-hot vectors adds faster
 
 
@@ -191,7 +193,8 @@ setitem = op(_setitem, "setitem", "select", x=_without, value=_assigned)
 
 def _mesh(index: np.ndarray, dim: int) -> tuple[Any, ...]:
     """The full index of which `index` is the part for dimension `dim`."""
-    return tuple(index if d == dim else places for d, places in enumerate(np.ogrid[tuple(map(slice, index.shape))]))
+    places = np.indices(index.shape, sparse=True)
+    return (*places[:dim], index, *places[dim + 1 :])
 
 
 def _gather(x: Any, dim: int, index: Any) -> Any:
@@ -217,23 +220,21 @@ def _scatter(x: Any, dim: int, index: Any, src: Any) -> Any:
 
 def _checked(name: str, x: Any, dim: int, index: Any, src: Any = None) -> tuple[np.ndarray, int]:
     index = np.asarray(index, order="C")
+    sizes = index.shape
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: the index holds integers, not {index.dtype}; convert it with .long()")
     if index.ndim != x.ndim:
         raise ShapeError(f"{name}: the index has shape {index.shape} and the tensor {x.shape}; the ranks must be equal")
     dim = dim_of(name, x, dim)
-    if any(n > m for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if d != dim):
+    if any(map(gt, sizes[:dim] + sizes[dim + 1 :], x.shape[:dim] + x.shape[dim + 1 :])):
         raise ShapeError(f"{name}: the index {index.shape} is larger than the tensor {x.shape} besides dimension {dim}")
-    if np.ndim(src) and any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
-        raise ShapeError(f"{name}: the index {index.shape} is larger than the source {src.shape}")
-    if index.size and (index.min() < -x.shape[dim] or index.max() >= x.shape[dim]):
-        wrong = index.max() if index.max() >= x.shape[dim] else index.min()
-        raise DimError(f"{name}: index {wrong} is out of range for dimension {dim} of size {x.shape[dim]}")
+    if src is not None and np.ndim(src) and (src.ndim != len(sizes) or any(map(gt, sizes, src.shape))):
+        raise ShapeError(f"{name}: the index {sizes} is not within the source {src.shape}")
     return index, dim
 
 
 def _gather_rule(g: Any, shape: tuple[int, ...], dim: int, index: Any) -> Any:
-    return scatter_add(np.zeros(shape, g.dtype), dim, index, g)
+    return put(g, shape, _mesh(plain(index), dim % len(shape)))
 
 
 def _first_entries(g: Any, shape: tuple[int, ...]) -> Any:
@@ -285,10 +286,10 @@ def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
         raise ShapeError(
             f"take_along_dim: the index has shape {index.shape} and the tensor {x.shape}; equal ranks are needed"
         )
-    before, after = (
-        np.broadcast_shapes(x.shape[part], index.shape[part]) for part in (slice(dim), slice(dim + 1, None))
-    )
-    x, index = (np.broadcast_to(a, (*before, a.shape[dim], *after)) for a in (x, index))
+    before, after = (slice(dim), slice(dim + 1, None))
+    if x.shape[before] != index.shape[before] or x.shape[after] != index.shape[after]:
+        left, right = (np.broadcast_shapes(x.shape[part], index.shape[part]) for part in (before, after))
+        x, index = (np.broadcast_to(a, (*left, a.shape[dim], *right)) for a in (x, index))
     return gather(x, dim, index)
 
 
@@ -311,8 +312,10 @@ def masked_select(x: Any, mask: Any) -> Any:
     mask = np.asarray(plain(mask))
     if mask.dtype != bool:
         raise TypeError(f"masked_select: mask must be boolean, not {mask.dtype}; write mask.bool() or mask != 0")
-    sizes = np.broadcast_shapes(x.shape, mask.shape)
-    return getitem(np.broadcast_to(x, sizes), np.broadcast_to(mask, sizes))
+    if x.shape != mask.shape:
+        sizes = np.broadcast_shapes(x.shape, mask.shape)
+        x, mask = np.broadcast_to(x, sizes), np.broadcast_to(mask, sizes)
+    return getitem(x, mask)
 
 
 def index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
@@ -346,8 +349,9 @@ embedding = op(_embedding, "embedding", weight=_embedding_rule)
 def _argsort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """The order that sorts x along `dim`; equal entries keep their order."""
     if not descending:
-        return np.argsort(x, axis=dim, kind="stable")
-    return np.flip(x.shape[dim] - 1 - np.argsort(np.flip(x, dim), axis=dim, kind="stable"), dim).copy()
+        return x.argsort(axis=dim, kind="stable")
+    backwards = along(dim_of("argsort", x, dim), slice(None, None, -1), x.ndim)
+    return (x.shape[dim] - 1 - x[backwards].argsort(axis=dim, kind="stable"))[backwards].copy()
 
 
 argsort = op(_argsort, "argsort")

@@ -6,6 +6,7 @@ and the other factor still there. What is left to say is which indices meet.
 
 from __future__ import annotations
 
+import functools
 import math
 import string
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ def _matmul_a(g: Any, a: Any, b: Any) -> Any:
     """∂(a @ b): g @ bᵀ. A vector counts as one row (a) or one column (b) that is then dropped."""
     if b.ndim == 1:
         return g[..., None] * b
-    if a.ndim == 1:
+    if a.ndim == 1 and b.ndim > 2:
         return (b @ g[..., None])[..., 0]
     return g @ b.mT
 
@@ -34,7 +35,9 @@ def _matmul_a(g: Any, a: Any, b: Any) -> Any:
 def _matmul_b(g: Any, a: Any, b: Any) -> Any:
     """∂(a @ b): aᵀ @ g. If one matrix b meets a stack of a, the stack is one tall matrix; a vector is one row."""
     if b.ndim == 1:
-        return g * a if a.ndim == 1 else (a.mT @ g[..., None])[..., 0]
+        if a.ndim == 1:
+            return g * a
+        return g @ a if a.ndim == 2 else g.reshape(-1) @ tall(a)
     if b.ndim == 2:
         return tall_product(a, g)
     if a.ndim == 1:
@@ -109,7 +112,7 @@ def bmm(a: Any, mat2: Any) -> Any:
 def outer(a: Any, b: Any) -> Any:
     """The matrix of all products aᵢ bⱼ of two vectors."""
     _ranks("outer", a, 1, b, 1)
-    return np.expand_dims(a, 1) * b
+    return a[:, None] * b
 
 
 def addmm(x: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1) -> Any:
@@ -135,20 +138,72 @@ def _ranks(name: str, a: Any, rank_a: int, b: Any, rank_b: int) -> None:
 
 def _contract(*xs: Any, subscripts: str) -> Any:
     """np.einsum for full subscripts "ij,jk->ik" in which no operand repeats a letter."""
-    parts = subscripts.split("->")[0].split(",")
-    sizes = {c: n for part, x in zip(parts, xs, strict=True) for c, n in zip(part, x.shape, strict=True)}
+    shapes = tuple([x.shape for x in xs])
+    matrices = _matrices(subscripts, shapes)
+    if matrices is not None:
+        (a_order, a_sizes), (b_order, b_sizes), (out_sizes, out_order) = matrices
+        product = xs[0].transpose(a_order).reshape(a_sizes) @ xs[1].transpose(b_order).reshape(b_sizes)
+        return product.reshape(out_sizes).transpose(out_order)
+    sizes = {c: n for part, shape in _parts(subscripts, shapes) for c, n in zip(part, shape, strict=True)}
     return np.array(np.einsum(subscripts, *xs, optimize=len(xs) > 1 and math.prod(sizes.values()) > 10_000))
+
+
+def _parts(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> list[tuple[str, tuple[int, ...]]]:
+    """The letters of each operand, and its shape."""
+    return list(zip(subscripts.split("->")[0].split(","), shapes, strict=True))
+
+
+@functools.lru_cache
+def _matrices(subscripts: str, shapes: tuple[tuple[int, ...], ...]) -> Any:
+    """How a contraction is a product of matrices, or of stacks of them; None if it is something else.
+
+    For each factor, the order to bring its dimensions into, then the sizes that make matrices of them; for the product,
+    first the sizes, then the order.
+    """
+    if len(shapes) != 2:
+        return None
+    (a, _), (b, _) = parts = _parts(subscripts, shapes)
+    out = subscripts.partition("->")[2]
+    lengths = {(c, n) for part, shape in parts for c, n in zip(part, shape, strict=True)}
+    sizes = dict(lengths)
+    stack = [c for c in out if c in a and c in b]
+    rows, columns = [c for c in out if c not in b], [c for c in out if c not in a]
+    summed = [c for c in a if c not in out]
+    left, right, found = [*stack, *rows, *summed], [*stack, *summed, *columns], [*stack, *rows, *columns]
+    spread = len(sizes) < len(lengths)  # a length of 1 beside another one
+    if spread or not summed or {*left} != {*a} or {*right} != {*b} or (stack and not (rows and columns)):
+        return None
+
+    def size(letters: Sequence[str]) -> list[int]:
+        return [sizes[c] for c in letters]
+
+    heap, inner = size(stack), math.prod(size(summed))
+    return (
+        ([a.index(c) for c in left], [*heap, math.prod(size(rows)), inner]),
+        ([b.index(c) for c in right], [*heap, inner, math.prod(size(columns))]),
+        (size(found), [found.index(c) for c in out]),
+    )
 
 
 def _contract_rule(g: Any, xs: Sequence[Any], subscripts: str, i: int) -> Any:
     """The same contraction with g in the place of operand i; what only i is long in is spread out again by ones."""
-    inputs, out = subscripts.split("->")
-    parts = inputs.split(",")
-    factors = [(out, g), *((p, x) for j, (p, x) in enumerate(zip(parts, xs, strict=True)) if j != i)]
-    known = {(c, n) for part, x in factors for c, n in zip(part, x.shape, strict=True)}
-    lonely = [(c, n) for c, n in zip(parts[i], xs[i].shape, strict=True) if (c, n) not in known]
-    names, values = zip(*factors, *((c, np.ones(n, xs[i].dtype)) for c, n in lonely), strict=True)
-    return contract(*values, subscripts=",".join(names) + "->" + parts[i])
+    exchanged, lonely = _exchanged(subscripts, i, g.shape, tuple([x.shape for x in xs]))
+    ones = [np.ones(n, xs[i].dtype) for n in lonely]
+    return contract(g, *xs[:i], *xs[i + 1 :], *ones, subscripts=exchanged)
+
+
+@functools.lru_cache
+def _exchanged(
+    subscripts: str, i: int, g_shape: tuple[int, ...], shapes: tuple[tuple[int, ...], ...]
+) -> tuple[str, list[int]]:
+    """The subscripts of the contraction for operand i, and the lengths that neither g nor another operand has."""
+    parts = _parts(subscripts, shapes)
+    factors = [(subscripts.partition("->")[2], g_shape), *parts[:i], *parts[i + 1 :]]
+    known = {(c, n) for part, shape in factors for c, n in zip(part, shape, strict=True)}
+    letters, shape = parts[i]
+    lonely = [(c, n) for c, n in zip(letters, shape, strict=True) if (c, n) not in known]
+    names = [part for part, _ in factors] + [c for c, _ in lonely]
+    return ",".join(names) + "->" + letters, [n for _, n in lonely]
 
 
 contract = op(_contract, "einsum", xs=_contract_rule)
@@ -171,17 +226,23 @@ def einsum(equation: str, *operands: Any) -> Any:
         )
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
+    parts, out = _explicit(equation, tuple([x.shape for x in operands]))
+    reduced = [_distinct(p, x) for p, x in zip(parts, operands, strict=True)]
+    return contract(*[x for _, x in reduced], subscripts=",".join(p for p, _ in reduced) + "->" + out)
+
+
+@functools.lru_cache
+def _explicit(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[str], str]:
+    """The letters of each operand and of the result, with letters for the dots, too."""
     inputs, arrow, out = equation.replace(" ", "").partition("->")
     parts = inputs.split(",")
-    if len(parts) != len(operands):
-        raise ShapeError(f"einsum: {equation!r} describes {len(parts)} operands, but {len(operands)} were given")
+    if len(parts) != len(shapes):
+        raise ShapeError(f"einsum: {equation!r} describes {len(parts)} operands, but {len(shapes)} were given")
     free = [c for c in string.ascii_letters if c not in equation]
-    widths = [x.ndim - len(p.replace("...", "")) for p, x in zip(parts, operands, strict=True)]
-    for part, x, width in zip(parts, operands, widths, strict=True):
+    widths = [len(shape) - len(p.replace("...", "")) for p, shape in zip(parts, shapes, strict=True)]
+    for part, shape, width in zip(parts, shapes, widths, strict=True):
         if width < 0 or (width and "..." not in part):
-            raise ShapeError(
-                f"einsum: {part!r} in {equation!r} does not have one letter for each dimension of {x.shape}"
-            )
+            raise ShapeError(f"einsum: {part!r} in {equation!r} does not have one letter for each dimension of {shape}")
     dots = "".join(free[: max((w for p, w in zip(parts, widths, strict=True) if "..." in p), default=0)])
     parts = [p.replace("...", dots[len(dots) - w :] if w else "") for p, w in zip(parts, widths, strict=True)]
     if arrow:
@@ -191,16 +252,15 @@ def einsum(equation: str, *operands: Any) -> Any:
         out = dots + "".join(sorted(c for c in set(letters) - set(dots) if letters.count(c) == 1))
 
     sizes: dict[str, int] = {}
-    for part, x in zip(parts, operands, strict=True):
-        for c, n in zip(part, x.shape, strict=True):
+    for part, shape in zip(parts, shapes, strict=True):
+        for c, n in zip(part, shape, strict=True):
             if n != 1 and sizes.setdefault(c, n) != n and sizes[c] != 1:
                 raise ShapeError(
                     f"einsum: index {c!r} of {equation!r} is {sizes[c]} long in one operand and {n} in another"
                 )
     if len(set(out)) < len(out) or not set(out) <= set("".join(parts)):
         raise ShapeError(f"einsum: the letters after -> in {equation!r} must be different and stand before it")
-    reduced = [_distinct(p, x) for p, x in zip(parts, operands, strict=True)]
-    return contract(*[x for _, x in reduced], subscripts=",".join(p for p, _ in reduced) + "->" + out)
+    return parts, out
 
 
 def _distinct(letters: str, x: Any) -> tuple[str, Any]:
@@ -223,10 +283,10 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     over_a, over_b = ([dim_of("tensordot", x, d) for d in ds] for x, ds in zip((a, b), listed, strict=True))
     if [a.shape[d] for d in over_a] != [b.shape[d] for d in over_b]:
         raise ShapeError(f"tensordot: dimensions {over_a} of {a.shape} and {over_b} of {b.shape} have different sizes")
-    kept_a = [d for d in range(a.ndim) if d not in over_a]
-    kept_b = [d for d in range(b.ndim) if d not in over_b]
-    inner = math.prod(a.shape[d] for d in over_a)
-    rows, columns = [a.shape[d] for d in kept_a], [b.shape[d] for d in kept_b]
-    left = np.reshape(np.transpose(a, (*kept_a, *over_a)), (math.prod(rows), inner))
-    right = np.reshape(np.transpose(b, (*over_b, *kept_b)), (inner, math.prod(columns)))
-    return np.reshape(matmul(left, right), (*rows, *columns))
+    if len({*over_a}) < len(over_a) or len({*over_b}) < len(over_b):
+        raise ShapeError(f"tensordot: dims {over_a} and {over_b} name a dimension twice")
+    of_a, of_b = string.ascii_lowercase[: a.ndim], [*string.ascii_uppercase[: b.ndim]]
+    for d_a, d_b in zip(over_a, over_b, strict=True):
+        of_b[d_b] = of_a[d_a]
+    out = [c for c in (*of_a, *of_b) if (c in of_a) != (c in of_b)]
+    return contract(a, b, subscripts=f"{of_a},{''.join(of_b)}->{''.join(out)}")

@@ -55,6 +55,11 @@ def dim_of(name: str, x: Any, dim: int) -> int:
     return dim % x.ndim
 
 
+def along(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
+    """The index that applies `index` to dimension `dim` of `ndim` and takes all of the others."""
+    return (slice(None),) * (dim % ndim) + (index,)
+
+
 def count(shape: tuple[int, ...], dim: Dim) -> int:
     """How many entries of an array of this shape go into one entry of the result."""
     return math.prod(shape if dim is None or not shape else [shape[d] for d in dims_of(_axis(dim), len(shape))])
@@ -62,15 +67,25 @@ def count(shape: tuple[int, ...], dim: Dim) -> int:
 
 def restore(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
     """g, with the reduced dimensions back in place as length 1, so that it broadcasts against `shape`."""
+    if g.ndim in (0, len(shape)):  # it does already
+        return g
     gone = dims_of(_axis(dim), len(shape))
     return g.reshape(tuple([1 if d in gone else n for d, n in enumerate(shape)]))
 
 
 def spread(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
     """g, repeated over the reduced dimensions."""
-    if g.size == 1 and type(g) is np.ndarray:  # one number in place of all: `broadcast_to` takes five times as long
-        return np.ndarray(shape, g.dtype, g, 0, (0,) * len(shape))
-    return np.broadcast_to(restore(g, shape, dim), shape)
+    g = restore(g, shape, dim)
+    if isinstance(g, Tensor):
+        return g.expand(shape)
+    if math.prod(shape) > FEW:
+        return np.broadcast_to(g, shape)
+    out = np.empty(shape, g.dtype)
+    out[...] = g
+    return out
+
+
+FEW = 1 << 15  # so many numbers are sooner written out than spread by `broadcast_to` and by whoever reads them
 
 
 def _axis(dim: Dim) -> Any:
@@ -80,9 +95,11 @@ def _axis(dim: Dim) -> Any:
 
 def _in(dtype: Any, x: Any) -> Any:
     """x in the dtype that was asked for, in its own if none was."""
+    if dtype is None:
+        return x
     if isinstance(dtype, str):
         raise TypeError(f"a dtype is needed, not the text {dtype!r}; say minigrad.float64")
-    return x if dtype is None else x.astype(as_dtype(dtype), copy=False)
+    return x.astype(as_dtype(dtype), copy=False)
 
 
 def _total(x: Any) -> Any:
@@ -101,6 +118,8 @@ def _sum(x: Any, dim: Dim = None, keepdim: bool = False, dtype: Any = None) -> A
     x = _in(dtype, x)
     if x.ndim > 1 and dim in (-1, x.ndim - 1) and x.shape[-1] <= SHORT and x.dtype.char in "fd":
         return row_sums(x) if keepdim else row_sums(x)[..., 0]
+    if x.dtype == np.float16:  # of which 2048 + 1 is 2048
+        return x.sum(axis=_axis(dim), keepdims=keepdim, dtype=np.float32).astype(np.float16)
     return x.sum(axis=_axis(dim), keepdims=keepdim, dtype=_total(x))
 
 
@@ -114,11 +133,6 @@ def _mean(x: Any, dim: Dim = None, keepdim: bool = False, dtype: Any = None) -> 
     return _sum(x, dim, keepdim) / _or_nan(count(x.shape, dim))
 
 
-def _mean_rule(g: Any, shape: tuple[int, ...], dim: Dim) -> Any:
-    n = math.prod(shape[d] for d in dims_of(_axis(dim), len(shape)))
-    return spread(g / n, shape, dim)
-
-
 def _var(x: Any, dim: Dim = None, correction: float = 1, keepdim: bool = False) -> Any:
     """The variance over `dim`: Σ (x − mean)² / (n − correction)."""
     if x.dtype.char not in "fd":
@@ -128,8 +142,8 @@ def _var(x: Any, dim: Dim = None, correction: float = 1, keepdim: bool = False) 
 
 
 def _var_rule(g: Any, x: Any, dim: Dim, correction: float) -> Any:
-    centred = x - mean(x, dim, keepdim=True)
-    return restore(g, x.shape, dim) * centred * (2 / _or_nan(count(x.shape, dim) - correction))
+    centred = x - mean(x, dim, True)
+    return restore(g * (2 / _or_nan(count(x.shape, dim) - correction)), x.shape, dim) * centred
 
 
 def _std(x: Any, dim: Dim = None, correction: float = 1, keepdim: bool = False) -> Any:
@@ -138,7 +152,7 @@ def _std(x: Any, dim: Dim = None, correction: float = 1, keepdim: bool = False) 
 
 
 def _std_rule(g: Any, x: Any, out: Any, dim: Dim, correction: float) -> Any:
-    return _var_rule(np.where(out == 0, 0, g / np.where(out == 0, 1, 2 * out)), x, dim, correction)
+    return _var_rule(g / np.where(out == 0, math.inf, 2 * out), x, dim, correction)
 
 
 def _or_nan(n: float) -> float:
@@ -146,7 +160,7 @@ def _or_nan(n: float) -> float:
 
 
 sum = op(_sum, "sum", x=lambda g, shape, dim: spread(g, shape, dim))
-mean = op(_mean, "mean", x=_mean_rule)
+mean = op(_mean, "mean", x=lambda g, shape, dim: spread(g / count(shape, dim), shape, dim))
 _variance = op(_var, "var", x=_var_rule)
 _deviation = op(_std, "std", x=_std_rule)
 
@@ -177,13 +191,13 @@ def _pytorch_variance(dim: Any, unbiased: bool | None, correction: float) -> tup
 def _prod(x: Any, dim: int, keepdim: bool = False, dtype: Any = None) -> Any:
     """The product over one dimension."""
     x = _in(dtype, x)
-    return np.prod(x, axis=dim, keepdims=keepdim, dtype=_total(x))
+    return x.prod(axis=dim, keepdims=keepdim, dtype=_total(x))
 
 
 def _prod_rule(g: Any, x: Any, out: Any, dim: int) -> Any:
     """g times the product of the others: out / x, or, where x has a zero, multiplied out without each entry in turn."""
     g = restore(g, x.shape, dim)
-    if (x != 0).all():
+    if x.all():
         return g * restore(out, x.shape, dim) / x
     others = np.where(np.eye(x.shape[dim], dtype=bool), 1, _rows(x, dim))  # row i: x with a 1 in place of x_i
     return g * np.moveaxis(_product(others, -1), -1, dim)
@@ -217,24 +231,25 @@ def prod(x: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -
 
 
 def _reversed_cumsum(g: Any, dim: int) -> Any:
-    return np.flip(np.cumsum(np.flip(g, dim), dim), dim)
+    backwards = along(dim, slice(None, None, -1), g.ndim)
+    return g[backwards].cumsum(dim)[backwards]
 
 
 def _cumsum(x: Any, dim: int, dtype: Any = None) -> Any:
     """Running sums: yᵢ = x₀ + … + xᵢ."""
     x = _in(dtype, x)
-    return np.cumsum(x, axis=dim, dtype=_total(x))
+    return x.cumsum(axis=dim, dtype=_total(x))
 
 
 def _cumprod(x: Any, dim: int, dtype: Any = None) -> Any:
     """Running products: yᵢ = x₀ · … · xᵢ."""
     x = _in(dtype, x)
-    return np.cumprod(x, axis=dim, dtype=_total(x))
+    return x.cumprod(axis=dim, dtype=_total(x))
 
 
 def _cumprod_rule(g: Any, x: Any, out: Any, dim: int) -> Any:
     """Σ over i ≥ k of gᵢ yᵢ / x_k, or, where x has a zero, with yᵢ multiplied out without x_k."""
-    if (x != 0).all():
+    if x.all():
         return _reversed_cumsum(g * out, dim) / x
     k, i, j = np.ogrid[: x.shape[dim], : x.shape[dim], : x.shape[dim]]
     without = _product(np.where((j <= i) & (j != k), np.expand_dims(_rows(x, dim), -2), 1), -1)  # (…, k, i)
@@ -250,22 +265,22 @@ cumprod = op(_cumprod, "cumprod", x=_cumprod_rule)
 
 def _amax(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """The greatest entry over `dim`; entries that tie share the gradient equally."""
-    return np.max(_some(x, dim), axis=_axis(dim), keepdims=keepdim)
+    return _some(x, dim).max(axis=_axis(dim), keepdims=keepdim)
 
 
 def _amin(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """The least entry over `dim`; entries that tie share the gradient equally."""
-    return np.min(_some(x, dim), axis=_axis(dim), keepdims=keepdim)
+    return _some(x, dim).min(axis=_axis(dim), keepdims=keepdim)
 
 
 def _shared(g: Any, x: Any, out: Any, dim: Dim) -> Any:
     """g, shared equally by the entries of x that equal the result."""
     reached = x == restore(out, x.shape, dim)
-    return restore(g, x.shape, dim) / np.sum(reached, _axis(dim), keepdims=True) * reached
+    return restore(g, x.shape, dim) / reached.sum(axis=_axis(dim), keepdims=True, dtype=g.dtype) * reached
 
 
 def _some(x: Any, dim: Dim) -> Any:
-    if not count(x.shape, dim) and 0 in x.shape:
+    if 0 in x.shape and not count(x.shape, dim):
         raise ValueError(f"shape {x.shape} over dim {dim} has no entries to choose from")
     return x
 
@@ -276,12 +291,12 @@ amin = op(_amin, "amin", x=_shared)
 
 def _argmax(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Where the greatest entry is along `dim` (in the flattened tensor if None); the first one where several tie."""
-    return np.argmax(_some(x, dim), axis=dim, keepdims=keepdim)
+    return _some(x, dim).argmax(axis=dim, keepdims=keepdim)
 
 
 def _argmin(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Where the least entry is along `dim` (in the flattened tensor if None); the first one where several tie."""
-    return np.argmin(_some(x, dim), axis=dim, keepdims=keepdim)
+    return _some(x, dim).argmin(axis=dim, keepdims=keepdim)
 
 
 argmax = op(_argmax, "argmax")
@@ -316,7 +331,7 @@ def _extreme(x: Any, dim: Any, keepdim: bool, value: Any, where: Any, of_two: An
         return of_two(x, dim)
     indices = where(x, dim, True)
     values = np.take_along_axis(x, indices, dim)
-    return Extremes(values, indices) if keepdim else Extremes(np.squeeze(values, dim), np.squeeze(indices, dim))
+    return Extremes(values, indices) if keepdim else Extremes(values.squeeze(dim), indices.squeeze(dim))
 
 
 # ---- norms and logarithmic sums -------------------------------------------------------------------------------------
@@ -328,11 +343,11 @@ def _row_top(x: Any, dim: Dim) -> Any:
     What is subtracted cancels wherever this is used, so it needs no gradient.
     """
     x = x if x.dtype.kind in "fc" else x.astype(dtypes.get_default_dtype())
-    top = np.max(x, axis=_axis(dim), keepdims=True, initial=-np.inf)
+    top = x.max(axis=_axis(dim), keepdims=True, initial=-np.inf)
     return np.where(np.isfinite(top), top, 0)
 
 
-FAINT, HUGE = math.exp(-32), math.exp(32)  # between these, a sum of exponentials is as exact as any
+FAINT, HUGE = math.exp(-8), math.exp(64)  # between these, a sum of exponentials is as exact as any
 
 
 def _shifted_exp(x: np.ndarray, dim: Dim) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
@@ -357,9 +372,11 @@ def _shifted_exp(x: np.ndarray, dim: Dim) -> tuple[Any, np.ndarray, np.ndarray, 
 
 def _logsumexp(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """log Σ exp(x) over `dim`, without overflow; −inf where every entry is −inf."""
-    top, _, _, total = _shifted_exp(x, dim)
+    top, left, _, total = _shifted_exp(x, dim)
     with np.errstate(divide="ignore"):
-        out = np.log(total) + top
+        out = np.log(total)
+    if left is not x:
+        out = out + top
     return out if keepdim else out.squeeze(_axis(dim))
 
 
@@ -371,8 +388,8 @@ def _logsumexp_rule(g: Any, x: Any, out: Any, dim: Dim) -> Any:
 def _norm(x: Any, p: float, dim: Dim = None, keepdim: bool = False) -> Any:
     """(Σ |x|ᵖ)^(1/p) over `dim`; its gradient at 0 is 0."""
     if p == 2:
-        return np.sqrt(np.sum(x * x, axis=_axis(dim), keepdims=keepdim))
-    return np.sum(np.abs(x) ** p, axis=_axis(dim), keepdims=keepdim) ** (1 / p)
+        return np.sqrt(_sum(x * x, dim, keepdim))
+    return _sum(np.abs(x) ** p, dim, keepdim) ** (1 / p)
 
 
 def _norm_rule(g: Any, x: Any, out: Any, p: float, dim: Dim) -> Any:
@@ -412,12 +429,12 @@ def norm(x: Any, p: float | str = 2, dim: Dim = None, keepdim: bool = False) -> 
 
 def _any(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """Whether any entry over `dim` is not 0."""
-    return np.any(x, axis=_axis(dim), keepdims=keepdim)
+    return x.any(axis=_axis(dim), keepdims=keepdim)
 
 
 def _all(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """Whether no entry over `dim` is 0."""
-    return np.all(x, axis=_axis(dim), keepdims=keepdim)
+    return x.all(axis=_axis(dim), keepdims=keepdim)
 
 
 any = op(_any, "any")

@@ -26,30 +26,32 @@ from .reduce import Dim, dim_of, dims_of
 def _reshape(x: Any, sizes: Any) -> Any:
     """The entries in the same order in another shape; one size may be −1, meaning "what is left"."""
     sizes = (sizes,) if isinstance(sizes, (int, np.integer)) else tuple(sizes)
-    known = math.prod(n for n in sizes if n != -1)
-    if sizes.count(-1) > 1 or (known != x.size if -1 not in sizes else (not known or x.size % known)):
-        raise ShapeError(f"reshape: {x.size} entries of shape {x.shape} do not fit into shape {sizes}")
-    return x.reshape(sizes)
+    try:
+        if min(sizes, default=0) >= -1:
+            return x.reshape(sizes)
+    except ValueError:
+        pass
+    raise ShapeError(f"reshape: {x.size} entries of shape {x.shape} do not fit into shape {sizes}")
 
 
 def _flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Dimensions `start_dim` to `end_dim` (inclusive) as one."""
     if not x.ndim:
-        return np.reshape(x, (1,))
-    start, end = dims_of((start_dim,), x.ndim)[0], dims_of((end_dim,), x.ndim)[0]
+        return x.reshape((1,))
+    (start,), (end,) = dims_of(start_dim, x.ndim), dims_of(end_dim, x.ndim)
     if start > end:
         raise DimError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in shape {x.shape}")
-    return np.reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+    return x.reshape((*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
 def _unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
     """Dimension `dim` as several of the given `sizes`, of which one may be −1."""
-    (dim,) = dims_of((dim,), x.ndim)
-    known = math.prod(n for n in sizes if n != -1)
+    (dim,) = dims_of(dim, x.ndim)
+    known = math.prod([n for n in sizes if n != -1])
     if known != x.shape[dim] if -1 not in sizes else (not known or x.shape[dim] % known):
         raise ShapeError(f"unflatten: dimension {dim} of shape {x.shape} cannot be split into sizes {tuple(sizes)}")
     left = [x.shape[dim] // known if n == -1 else n for n in sizes]
-    return np.reshape(x, (*x.shape[:dim], *left, *x.shape[dim + 1 :]))
+    return x.reshape((*x.shape[:dim], *left, *x.shape[dim + 1 :]))
 
 
 def _squeeze(x: Any, dim: Dim = None) -> Any:
@@ -59,7 +61,7 @@ def _squeeze(x: Any, dim: Dim = None) -> Any:
 
 def _unsqueeze(x: Any, dim: int) -> Any:
     """With a new dimension of length 1 at `dim`."""
-    place = dims_of((dim,), x.ndim + 1)[0]
+    (place,) = dims_of(dim, x.ndim + 1)
     return x.reshape((*x.shape[:place], 1, *x.shape[place:]))
 
 
@@ -69,7 +71,7 @@ def _clone(x: Any) -> Any:
 
 
 def _back(g: Any, shape: tuple[int, ...]) -> Any:
-    return np.reshape(g, shape)
+    return g.reshape(shape)
 
 
 reshape = op(_reshape, "reshape", "view", x=_back)
@@ -87,6 +89,12 @@ def _permute(x: Any, dims: Sequence[int]) -> Any:
     if len(dims) != x.ndim or len(set(dims_of(tuple(dims), x.ndim))) < x.ndim:
         raise DimError(f"permute: dims {tuple(dims)} must name each of the {x.ndim} dimensions of {x.shape} once")
     return x.transpose(dims)
+
+
+def _inverse(dims: Sequence[int]) -> list[int]:
+    """The order that undoes the order `dims`."""
+    ndim = len(dims)
+    return sorted(range(ndim), key=lambda place: dims[place] % ndim)
 
 
 def _transpose(x: Any, dim0: int, dim1: int) -> Any:
@@ -110,8 +118,8 @@ def _roll_rule(g: Any, shifts: Any, dims: Any) -> Any:
     return np.roll(g, -shifts if isinstance(shifts, int) else tuple(-s for s in shifts), dims)
 
 
-permute = op(_permute, "permute", "view", x=lambda g, dims: np.transpose(g, np.argsort(np.array(dims) % len(dims))))
-transpose = op(_transpose, "transpose", "view", x=lambda g, dim0, dim1: np.swapaxes(g, dim0, dim1))
+permute = op(_permute, "permute", "view", x=lambda g, dims: np.transpose(g, _inverse(dims)))
+transpose = op(_transpose, "transpose", "view", x=lambda g, dim0, dim1: g.swapaxes(dim0, dim1))
 flip = op(_flip, "flip", x=lambda g, dims: np.flip(g, dims))
 roll = op(_roll, "roll", x=_roll_rule)
 
@@ -182,7 +190,7 @@ def diag(x: Any, diagonal: int = 0) -> Any:
     if x.ndim not in (1, 2):
         raise ShapeError(f"diag: a vector or a matrix is needed, not {x.shape}; see diagonal")
     if x.ndim == 2:
-        return clone(np.diagonal(x, diagonal))
+        return clone(x.diagonal(diagonal))
     n = len(x) + abs(diagonal)
     return on_diagonal(x, (n, n), diagonal, 0, 1)
 
@@ -244,14 +252,17 @@ def _broadcast_to(x: Any, sizes: Sequence[int]) -> Any:
     """x as if its entries stood repeatedly in shape `sizes`; −1 keeps a size."""
     sizes = tuple(sizes)
     extra = len(sizes) - x.ndim
-    if extra < 0 or any(n != m and n != 1 and m != -1 for n, m in zip(x.shape, sizes[extra:], strict=True)):
+    if extra > 0 and -1 in sizes[:extra]:
+        raise ShapeError(f"expand: −1 keeps a size, but {sizes} has it where shape {x.shape} has no dimension")
+    wanted = sizes
+    if extra >= 0 and -1 in sizes:
+        wanted = (*sizes[:extra], *[n if m == -1 else m for n, m in zip(x.shape, sizes[extra:], strict=True)])
+    try:
+        return np.broadcast_to(x, wanted)
+    except ValueError:
         raise ShapeError(
             f"expand: shape {x.shape} cannot be spread to {sizes}: the last sizes must be equal, or 1 in the tensor"
-        )
-    if -1 in sizes[:extra]:
-        raise ShapeError(f"expand: −1 keeps a size, but {sizes} has it where shape {x.shape} has no dimension")
-    kept = [n if m == -1 else m for n, m in zip(x.shape, sizes[extra:], strict=True)]
-    return np.broadcast_to(x, (*sizes[:extra], *kept))
+        ) from None
 
 
 def _repeat(x: Any, repeats: Sequence[int]) -> Any:
@@ -265,11 +276,11 @@ def _repeat_rule(g: Any, shape: tuple[int, ...], repeats: Sequence[int]) -> Any:
     """The sum over the copies: each dimension of g is (copy, entry)."""
     shape = (1,) * (len(repeats) - len(shape)) + shape
     pairs = [size for pair in zip(repeats, shape, strict=True) for size in pair]
-    return np.sum(np.reshape(g, pairs), axis=tuple(range(0, len(pairs), 2)))
+    return g.reshape(pairs).sum(tuple(range(0, len(pairs), 2)))
 
 
 expand = op(_broadcast_to, "expand", "view", x=lambda g: g)
-repeat = op(_repeat, "repeat", x=lambda g, shape, repeats: np.reshape(_repeat_rule(g, shape, repeats), shape))
+repeat = op(_repeat, "repeat", x=lambda g, shape, repeats: _repeat_rule(g, shape, repeats).reshape(shape))
 
 
 @with_aliases
@@ -300,7 +311,8 @@ def _cat(*xs: Any, dim: int, cuts: Sequence[int]) -> Any:
 
 
 def _stack(*xs: Any, dim: int) -> Any:
-    return np.stack(xs, axis=dim)
+    new = along(dim, None, xs[0].ndim + 1)
+    return np.concatenate([x[new] for x in xs], axis=dim)
 
 
 _concatenate = op(_cat, "cat", xs=lambda g, dim, cuts, i: g[along(dim, slice(cuts[i], cuts[i + 1]), g.ndim)])
@@ -320,9 +332,9 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     if not shapes[0]:
         raise ShapeError("cat: 0-d tensors have no dimension to stand along; use stack")
     d = dim_of("cat", tensors[0], dim)
-    if any(len(s) != len(shapes[0]) or s[:d] + s[d + 1 :] != shapes[0][:d] + shapes[0][d + 1 :] for s in shapes):
+    if len({(len(s), s[:d], s[d + 1 :]) for s in shapes}) > 1:
         raise ShapeError(f"cat: the shapes {', '.join(map(str, shapes))} differ elsewhere than in dimension {dim}")
-    return _concatenate(*tensors, dim=d, cuts=[0, *itertools.accumulate(s[d] for s in shapes)])
+    return _concatenate(*tensors, dim=d, cuts=[0, *itertools.accumulate([s[d] for s in shapes])])
 
 
 @with_aliases

@@ -98,35 +98,81 @@ def unfold(x: Any, dimension: int, size: int, step: int) -> Any:
 # ---- the greatest entry and the sum of each window -------------------------------------------------------------------
 
 
-def _entries(x: Any, sizes: Any, steps: Any, dilations: Any) -> list[Any]:
-    """For each entry of a window over the last dimensions: that entry of all windows, in the memory of x."""
-    lengths = x.shape[x.ndim - len(sizes) :]
-    ends = [n - d * (k - 1) for n, k, d in zip(lengths, sizes, dilations, strict=True)]  # of the first entries
-    return [
-        x[(..., *[slice(i * d, i * d + end, s) for i, d, end, s in zip(entry, dilations, ends, steps, strict=True)])]
-        for entry in np.ndindex(*sizes)
-    ]
+def _entries(x: Any, dim: int, size: int, step: int, dilation: int) -> list[Any]:
+    """For each entry of a window over one dimension: that entry of all windows, in the memory of x."""
+    end = x.shape[dim] - dilation * (size - 1)  # of the first entries
+    return [x[along(dim, slice(i * dilation, i * dilation + end, step), x.ndim)] for i in range(size)]
+
+
+def _all_entries(x: Any, sizes: Any, steps: Any, dilations: Any) -> list[Any]:
+    """The same for windows over the last dimensions."""
+    found = [x]
+    for dim, window in enumerate(zip(sizes, steps, dilations, strict=True), x.ndim - len(sizes)):
+        found = [entry for part in found for entry in _entries(part, dim, *window)]
+    return found
+
+
+def _combined(function: np.ufunc, x: np.ndarray, dtype: Any, sizes: Any, steps: Any, dilations: Any) -> np.ndarray:
+    """All entries of each window, combined along one dimension after the other: the next has less to do."""
+    for dim, window in enumerate(zip(sizes, steps, dilations, strict=True), x.ndim - len(sizes)):
+        first, *others = _entries(x, dim, *window)
+        x = function(first, others.pop(), dtype=dtype) if others else first.astype(dtype)
+        for entry in others:
+            function(x, entry, out=x)
+    return x
+
+
+def _has_tiles(x: np.ndarray, sizes: Any, steps: Any, dilations: Any) -> bool:
+    """Whether windows lie side by side, as most do, and the channels last in memory, as after a convolution."""
+    side_by_side = tuple(sizes) == tuple(steps) and set(dilations) == {1}
+    return side_by_side and x.ndim > len(sizes) and x.strides[-len(sizes) - 1] == x.itemsize
+
+
+def _tiled(x: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """What the windows of x (…, C, H, W) cover, in its own memory: (…, N, K, W, C).
+
+    All dimensions are cut into windows but the last one, which together with the channels makes long runs.
+    """
+    first = x.ndim - len(sizes)
+    counts = [n // size for n, size in zip(x.shape[first:], sizes, strict=True)]
+    covered: tuple[Any, ...] = (..., *[slice(n * size) for n, size in zip(counts, sizes, strict=True)])
+    cut = [part for window in zip(counts, sizes, strict=True) for part in window][:-2]
+    last = np.moveaxis(x[covered], first - 1, -1)
+    return last.reshape(*x.shape[: first - 1], *cut, *last.shape[-2:])
+
+
+def _spread(x: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """The entries of x (…, C, N, N'), one for each window, at all places of their windows: as `_tiled` has them."""
+    n = len(sizes)
+    last = np.moveaxis(x, x.ndim - n - 1, -1).repeat(sizes[-1], -2)
+    return last[(..., *(slice(None), None) * (n - 1), slice(None), slice(None))]
 
 
 def _max_forward(x: np.ndarray, sizes: Sequence[int], steps: Sequence[int], dilations: Sequence[int]) -> Any:
     check_windows("window_max", x.shape, x.ndim - len(sizes), sizes, steps, dilations)
-    first, *others = _entries(x, sizes, steps, dilations)
-    out = first.copy("K")
-    for entry in others:
-        np.maximum(out, entry, out=out)
+    out = _combined(np.maximum, x, x.dtype, sizes, steps, dilations)
     return out, (out,)
 
 
 def _max_backward(g: np.ndarray, kept: Any, needs: Needs, x: np.ndarray, sizes: Any, steps: Any, dilations: Any) -> Any:
     """In each window g, shared equally by the entries that equal the result; added up where windows overlap."""
     (out,) = kept
-    reached = [entry == out for entry in _entries(x, sizes, steps, dilations)]
-    ties = np.zeros_like(out, np.min_scalar_type(len(reached)))
-    for here in reached:
+    count = np.min_scalar_type(math.prod(sizes))
+    if _has_tiles(x, sizes, steps, dilations):
+        reached = np.zeros_like(x, bool)
+        np.equal(_tiled(x, sizes), _spread(out, sizes), out=_tiled(reached, sizes))
+        g = g / _combined(np.add, reached.view(np.uint8), count, sizes, steps, dilations)
+        dx = reached.astype(x.dtype)
+        tiles = _tiled(dx, sizes)
+        tiles *= _spread(g, sizes)
+        return (dx,)
+    equal = [entry == out for entry in _all_entries(x, sizes, steps, dilations)]
+    ties = np.zeros_like(out, count)
+    for here in equal:
         ties += here
     g = g / ties
     dx = np.zeros_like(x)
-    for entry, here in zip(_entries(dx, sizes, steps, dilations), reached, strict=True):
+    for entry, here in zip(_all_entries(dx, sizes, steps, dilations), equal, strict=True):
         entry += g * here
     return (dx,)
 
@@ -140,17 +186,16 @@ def window_max(x: Any, sizes: Sequence[int], steps: Sequence[int], dilations: Se
 
 def _sum_forward(x: np.ndarray, sizes: Sequence[int], steps: Sequence[int], dilations: Sequence[int]) -> Any:
     check_windows("window_sum", x.shape, x.ndim - len(sizes), sizes, steps, dilations)
-    first, *others = _entries(x, sizes, steps, dilations)
-    out = first.copy("K")
-    for entry in others:
-        out += entry
-    return out, ()
+    return _combined(np.add, x, x.dtype, sizes, steps, dilations), ()
 
 
 def _sum_backward(g: np.ndarray, kept: Any, needs: Needs, x: np.ndarray, sizes: Any, steps: Any, dilations: Any) -> Any:
     """g for each entry of the window, added up where windows overlap."""
     dx = np.zeros_like(x)
-    for entry in _entries(dx, sizes, steps, dilations):
+    if _has_tiles(x, sizes, steps, dilations):
+        _tiled(dx, sizes)[...] = _spread(g, sizes)
+        return (dx,)
+    for entry in _all_entries(dx, sizes, steps, dilations):
         entry += g
     return (dx,)
 
