@@ -75,7 +75,7 @@ def rivals(names: Sequence[str]) -> Iterator[tuple[str, str, Step, Step]]:
         if name not in WORKLOADS:
             continue
         model, loss = WORKLOADS[name](ours)
-        floor = by_hand(name, {key: value.numpy().copy() for key, value in model.state_dict().items()})
+        floor = by_hand(name, {key: value.array.copy() for key, value in model.state_dict().items()})
         step = training_step(ours, model, loss)
         if floor is not None:
             yield name, "by hand", step, floor[0]

@@ -130,9 +130,7 @@ def with_minigrad() -> Dialect:
     import minigrad
 
     operations = _Operations(minigrad, transpose=minigrad.permute, maximum=lambda x, y: minigrad.relu(x))
-    return _tensors(
-        "minigrad", operations, lambda x: minigrad.from_numpy(x).requires_grad_(), lambda x: x.detach().numpy()
-    )
+    return _tensors("minigrad", operations, lambda x: minigrad.tensor(x, requires_grad=True), lambda x: x.array)
 
 
 def with_autograd() -> Dialect:

@@ -70,10 +70,24 @@ class Change(NamedTuple):
 
 
 class Loan(NamedTuple):
-    """Since when NumPy code holds a piece of memory, and the checksum of the memory at that time."""
+    """Since when NumPy code holds a piece of memory, the checksum of the memory at that time, and what it holds."""
 
     tick: int
     checksum: int | None
+    handed: weakref.ref[Handed] | None  # None for an array that was NumPy code's own
+
+
+class Handed:
+    """An array, as it is shown to NumPy code: as long as that has it, or a view of it, this object is alive."""
+
+    __slots__ = ("base", "earlier", "__weakref__")
+
+    def __init__(self, array: np.ndarray, earlier: Handed | None) -> None:
+        self.base, self.earlier = array, earlier  # of one piece of memory, all that was handed out ends together
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return self.base.__array_interface__
 
 
 changes = Notes()
@@ -101,7 +115,7 @@ def change_since(array: Any, since: int) -> str | None:
     change, loan = changes.read(array), lent.read(array)
     if change is not None and change.tick > since:
         return change.by
-    if loan is not None and loan.tick > since and loan.checksum not in (None, _checksum(owner(array))):
+    if loan is not None and loan.tick > since and loan.checksum not in (None, checksum(owner(array))):
         return "NumPy code"
     return None
 
@@ -114,16 +128,29 @@ def share(array: np.ndarray) -> None:
 def lend(array: np.ndarray) -> np.ndarray:
     """Note that NumPy code holds the memory of `array`, which no operation has used yet."""
     if lent.read(array) is None:
-        lent.write(array, Loan(tick(), None))
+        lent.write(array, Loan(tick(), None, None))
     return array
 
 
 def hand_out(array: np.ndarray) -> np.ndarray:
-    """Note that NumPy code holds the memory of `array` from now on, though operations may have saved it before."""
-    if lent.read(array) is None:
-        Clock.latest = tick()
-        lent.write(array, Loan(Clock.latest, _checksum(owner(array))))
-    return array
+    """`array` for NumPy code, which holds its memory from now on, though operations may have saved it before."""
+    loan = lent.read(array)
+    if loan is not None and loan.handed is None:
+        return array
+    handed = Handed(array, loan and loan.handed())
+    if loan is None:
+        memory, Clock.latest = owner(array), tick()
+        lent.write(array, Loan(Clock.latest, checksum(memory), weakref.ref(handed)))
+        weakref.finalize(handed, _take_back, weakref.ref(memory)).atexit = False
+    return np.asarray(handed)
+
+
+def _take_back(memory: weakref.ref[np.ndarray]) -> None:
+    """End the loan of a piece of memory that NumPy code no longer holds."""
+    array = memory()
+    _, loan = lent.kept.pop(id(array), (None, None))
+    if array is not None and loan is not None and loan.checksum != checksum(array):
+        touch(array, "NumPy code")
 
 
 def seen_elsewhere(array: np.ndarray) -> bool:
@@ -134,13 +161,14 @@ def seen_elsewhere(array: np.ndarray) -> bool:
 def fingerprint(values: Iterable[Any]) -> dict[int, int]:
     """Checksums, at the time when they are saved, of those `values` whose memory is lent."""
     return {
-        i: _checksum(value)
+        i: checksum(value)
         for i, value in enumerate(values)
         if isinstance(value, np.ndarray) and lent.read(value) is not None
     }
 
 
-def _checksum(array: np.ndarray) -> int:
+def checksum(array: np.ndarray) -> int:
+    """What is equal for equal values, and hardly ever for others."""
     return zlib.crc32(np.ascontiguousarray(array).data)
 
 

@@ -992,11 +992,37 @@ def test_the_notes_about_memory_go_with_the_memory(without_gc):
 
     before = sizes()
     x = tensor(np.ones((3, 5)))
-    x.numpy()
+    lent = x.numpy()
     x.detach().zero_()
     assert sizes() == tuple(n + 1 for n in before)
-    del x
+    del x, lent
     assert sizes() == before
+
+
+def test_a_loan_ends_with_the_last_array_that_shows_the_memory(without_gc):
+    before = len(memory.lent)
+    x = leaf(1.0, 2.0, 3.0)
+    first, second = x.detach().numpy(), x.detach().numpy()
+    part = first[1:]
+    assert np.shares_memory(part, x.array)
+    del first, second
+    assert len(memory.lent) == before + 1
+    del part
+    assert len(memory.lent) == before
+
+
+@pytest.mark.parametrize("lent_first", [True, False])
+def test_what_was_written_during_a_loan_is_noticed_when_it_has_ended(lent_first, without_gc):
+    x = leaf(1.0, 2.0, 3.0)
+    array = x.detach().numpy() if lent_first else None
+    y = (x * x).sum()
+    array = x.detach().numpy() if array is None else array
+    array[0] = 7.0
+    del array
+    with pytest.raises(RuntimeError, match="argument 'a'.*changed in place by NumPy code"):
+        y.backward()
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [14, 4, 6]
 
 
 def test_nodes_say_what_they_are():
