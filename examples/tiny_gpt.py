@@ -1,6 +1,6 @@
 """A tiny GPT: a stack of causal self-attention that predicts the next letter, and writes by drawing from its guesses.
 
-    python examples/tiny_gpt.py                                                     # tales of animals, half a minute
+    python examples/tiny_gpt.py                                                     # tales of animals, some ten seconds
     python examples/tiny_gpt.py --data input.txt.gz --blocks 4 --dim 128 --steps 2000 --batch 12 --lr 0.001
     python examples/tiny_gpt.py --model mlp --data names.txt.gz --steps 200000      # a letter from three letters
 
