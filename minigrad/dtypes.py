@@ -12,7 +12,7 @@ rule by which every operation's result gets its type:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,11 @@ def constant(number: Any) -> np.ndarray:
     array = np.array(number, default)
     array.flags.writeable = False
     return constants.setdefault(number, array)
+
+
+def in_single(values: Sequence[Any]) -> list[Any]:
+    """The values, arrays of half precision in single: to add up in half precision is inexact, or overflows."""
+    return [v.astype(float32) if isinstance(v, np.ndarray) and v.dtype == float16 else v for v in values]
 
 
 def settle(out: np.ndarray, function: Callable[..., Any], values: Any) -> np.ndarray:

@@ -322,17 +322,15 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
                 values.append(x)
             bit += bit
         half = pair is not None and type(values[0]) is ndarray and values[0].dtype is dtypes.float16
-        if half:  # kernels add up, which in half precision is inexact or overflows
-            values = [x.astype(np.float32) if isinstance(x, ndarray) and x.dtype.kind == "f" else x for x in values]
         try:
-            out = function(*values)
+            out = function(*(dtypes.in_single(values) if half else values))
         except MISTAKES as error:
             raise record.explain(error, values) from None
         kept: Sequence[Any] = ()
         if pair is not None:
             out, kept = out
         if not on_tensors:
-            return out.astype(np.float16) if half else out
+            return dtypes.settle(out, function, values) if half else out
         return finish(out, args, values, needing, kept, foreign, half)
 
     def unary(*args: Any, **kwargs: Any) -> Any:
@@ -421,11 +419,9 @@ def _operation(record: Op, function: Callable[..., Any]) -> Callable[..., Any]:
         if type(out) is not ndarray:
             out = np.asarray(out)
         floating = True
-        if out.dtype is not dtypes.default:
+        if half or out.dtype is not dtypes.default:
             out = dtypes.settle(out, function, values)
             floating = out.dtype.kind in "fc"
-        if half:
-            out = out.astype(np.float16)
         mode = thread.mode
         if not (needing and mode.recording and differentiable and floating):
             result = wrap(out)
@@ -483,7 +479,8 @@ def _joint(
     """The gradients of a fused operation: from its kernel, or from its readable definition if they are recorded."""
     values = saved[:count]
     if not record:
-        g = g.astype(np.float32) if g.dtype is dtypes.float16 else g
+        if g.dtype is dtypes.float16:
+            g, *values = dtypes.in_single([g, *values])
         gradients = plan.op.fused.backward(g, saved[count:], needs, *values)  # type: ignore[union-attr]  # it is fused
         return [gradients[i] for i in answers]
     values = [identity(v) if p in plan.positions else v for p, v in enumerate(values)]

@@ -302,6 +302,17 @@ def test_sums_of_half_precision_are_added_up_in_single_precision(dim: int | None
     assert mg.tensor(np.zeros((4099, 1), np.float16)).logsumexp(0).item() == np.float16(np.log(4099))
 
 
+def test_half_precision_beside_single_and_differentiated_twice() -> None:
+    """The widest type among the inputs; and the values kept are those of the leaf, so its history is found."""
+    x = mg.tensor(np.array([[1.0, 2.0, 4.0]], np.float16), requires_grad=True)
+    assert functional.layer_norm(x, (3,), mg.ones(3)).dtype == np.float32
+    y = functional.layer_norm(x, (3,))
+    (g,) = mg.grad((y * y * y).sum(), x, create_graph=True)
+    (second,) = mg.grad(g.sum(), x)
+    assert second is not None
+    assert y.dtype == g.dtype == second.dtype == np.float16
+
+
 def test_kernels_add_up_half_precision_in_single() -> None:
     """The sum of 64 · 40 · 40 entries near 100, and that of as many gradients, exceed what float16 can hold."""
     entries = (100 + 30 * np.random.default_rng(0).standard_normal((64, 3, 40, 40))).astype(np.float16)

@@ -209,7 +209,8 @@ def _statistics(x: np.ndarray) -> np.ndarray:
     count = x.size / max(channels, 1)
     mean = _gathered(column_sums(lines), channels) / count
     centred = lines - _spread(mean, lines)
-    return np.array([mean, _gathered(column_products(centred, centred), channels) / count])
+    variance = _gathered(column_products(centred, centred), channels) / count
+    return np.array([mean, variance]).astype(x.dtype, copy=False)
 
 
 channel_statistics = op(_statistics, "channel_statistics")
